@@ -1,1 +1,1 @@
-"""model."""
+"""Frozen domain types shared by every layer. No I/O, no clock, no third-party names."""
