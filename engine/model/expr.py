@@ -113,7 +113,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class In:
-    """``item in [a, b]``: ``options`` has two or more expressions, or exactly one of list type; ``not in``: Unary not."""
+    """``item in [a, b]``: one or more options, or exactly one of list type. ``not in`` is a Unary ``not`` around it."""
 
     item: Expr
     options: tuple[Expr, ...]

@@ -121,7 +121,7 @@ class Kind:
         return self.fields[self.positions[name]]
 
 
-def _kind(name: str, key: tuple[str, ...], doc: str, **fields: str) -> Kind:
+def _kind(name: str, key: tuple[str, ...], doc: str, /, **fields: str) -> Kind:
     """An engine kind from ``field='type?'`` words."""
     made = []
     for field, spec in fields.items():

@@ -78,11 +78,11 @@ class Store(Protocol):
         ...
 
     async def take(self, command_id: str, epoch: int) -> Taken | NotTaken:
-        """queued or sending → sending, if the epoch is current and it is not withdrawn, expired or ended."""
+        """Queued or sending → sending, if the epoch is current and it is not withdrawn, expired or ended."""
         ...
 
     async def mark_sent(self, command_id: str, epoch: int) -> bool:
-        """sending → sent; False if fenced or not sending."""
+        """Sending → sent; False if fenced or not sending."""
         ...
 
     async def cursor(self) -> Cursor:
