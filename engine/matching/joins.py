@@ -74,8 +74,8 @@ class Joiner(Protocol):
         """Take a fact and return the groundings it completes, ordered by (shape index, handles).
 
         Args:
-            handle: chosen by the caller, 0 or more, never used twice. A fact whose joined fields change is removed and added
-                again under a new handle.
+            handle: chosen by the caller, 0 or more, never used twice. A fact whose joined fields change is removed
+                and added again under a new handle.
             kind: facts of a kind that no shape names are ignored.
             values: every joined field of the kind. ``None`` or absent joins with nothing, not even with itself.
 
@@ -94,6 +94,10 @@ class Joiner(Protocol):
 
     def stats(self) -> JoinStats:
         """Counts for metrics."""
+        ...
+
+    def close(self) -> None:
+        """Let everything go; the joiner must not be used again. Called when a rule base is replaced."""
         ...
 
 
@@ -199,6 +203,10 @@ class PythonJoiner:
     def stats(self) -> JoinStats:
         """See ``Joiner.stats``."""
         return JoinStats(living=len(self._facts), dead=0, rebuilds=0, sessions=0)
+
+    def close(self) -> None:
+        """See ``Joiner.close``."""
+        self._facts.clear()
 
     def _order(self, shape: JoinShape, start: int) -> tuple[_Step, ...]:
         """From ``start``, bind next the pattern most tied to the bound ones, so that cross products come last."""
