@@ -1,0 +1,152 @@
+"""What a connector is: a small class that carries one command out into the world and says what it knows of it.
+
+A connector never raises to tell an outcome. What it knows, it returns; whether trying again can help is data. An
+exception is taken as "nobody knows whether it left", which is the dearest answer there is.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+from engine.errors import Retry
+
+
+class SendStatus(Enum):
+    """What is known after a try.
+
+    SENT: accepted; the outcome comes later as a report.
+    SUBMITTED: it is on its way (a transaction is in a mempool); a final report comes later.
+    DONE: it has happened.
+    REFUSED: the receiver will not do it, and has done nothing.
+    FAILED: it was tried and had no effect.
+    UNKNOWN: it may have left or not. Never the same as failed: acting on it as if it were spends twice.
+    WITHHELD: it was no longer this daemon's to send (fenced, withdrawn, already sent); nothing left.
+    """
+
+    SENT = "sent"
+    SUBMITTED = "submitted"
+    DONE = "done"
+    REFUSED = "refused"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    WITHHELD = "withheld"
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingCommand:
+    """One command, as a connector gets it.
+
+    Attributes:
+        id: the idempotency key. The same id may come again after a crash or an unknown outcome; a receiver that
+            honours it makes the effect happen once.
+        connector: the connector's configured name, e.g. ``executor``.
+        verb: what is to be done.
+        args: JSON object as text; amounts in it are decimal strings.
+        rule: ``pack.rule`` that made it.
+        coordination: the coordination it belongs to, or empty.
+        expires_ms: unix ms after which it must not be carried out; None: never. It had not passed when it was taken.
+        attempt: which try of this id this is, from 1; it survives restarts.
+        epoch: the leadership under which it is sent; a receiver may refuse an older epoch than it has seen.
+    """
+
+    id: str
+    connector: str
+    verb: str
+    args: str
+    rule: str
+    coordination: str = ""
+    expires_ms: int | None = None
+    attempt: int = 1
+    epoch: int = 0
+
+    def arguments(self) -> dict[str, Any]:
+        """``args`` as a dict. Amounts stay decimal strings."""
+        parsed: dict[str, Any] = json.loads(self.args)
+        return parsed
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """What a try came to.
+
+    Attributes:
+        status: see SendStatus.
+        detail: JSON-safe facts about it (a transaction hash, the receiver's words); bounded by the caller.
+        retry: LATER: the same id may be tried again. Only read for FAILED and UNKNOWN.
+    """
+
+    status: SendStatus
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    retry: Retry = Retry.NEVER
+
+    @property
+    def wants_retry(self) -> bool:
+        """The connector says that trying the same id again can help."""
+        return self.retry is Retry.LATER and self.status in (SendStatus.FAILED, SendStatus.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What dispatch must know of a connector.
+
+    Attributes:
+        marks_sent: sending and marking as sent are one atomic act, so a try cut off by a crash has left no effect.
+        reports_later: a ``sent`` command is followed by a report, whose absence is worth an ``unknown``.
+        verbs: the verbs it knows; others are refused before they are taken. None: any.
+    """
+
+    marks_sent: bool = False
+    reports_later: bool = True
+    verbs: frozenset[str] | None = None
+
+
+class CommandSink(Protocol):
+    """Where a command leaves through the store: appended to the connector's stream and marked sent, atomically."""
+
+    async def __call__(self, command: OutgoingCommand) -> bool:
+        """False: it was not this daemon's to send any more, and nothing was written."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorContext:
+    """What a connector is built from.
+
+    Attributes:
+        name: the configured name commands are addressed to.
+        options: the ``options`` of its configuration, all text.
+        sink: the way out through Redis; only the ``redis`` connector needs it.
+    """
+
+    name: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    sink: CommandSink | None = None
+
+
+class Connector(ABC):
+    """Carries commands of one configured name out. One instance serves many sends at once, on one event loop."""
+
+    capabilities: Capabilities = Capabilities()
+
+    def __init__(self, context: ConnectorContext) -> None:
+        """Reads its options; connects nothing.
+
+        Raises:
+            ConfigError: an option is missing, unknown or wrong.
+        """
+        self.name = context.name
+
+    async def start(self) -> None:  # noqa: B027 - most connectors have nothing to open
+        """Opens what sending needs. Called once, before the first send."""
+
+    @abstractmethod
+    async def send(self, command: OutgoingCommand) -> SendResult:
+        """Tries once. Must stand being called again with the same id, and being cancelled at any await."""
+
+    async def stop(self) -> None:  # noqa: B027 - most connectors have nothing to close
+        """Closes what ``start`` opened. Called once, after the last send has returned or was cancelled."""
