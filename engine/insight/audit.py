@@ -1,0 +1,179 @@
+"""The audit, read back: what was decided, when, from which facts, and because of which entry."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+
+from engine.errors import StoreError
+from engine.model.journal import ZERO_ID, RawEntry, StreamId
+
+#: Entries read in one go: a few hundred kilobytes at most sizes met.
+_PAGE = 500
+
+
+class AuditStream(Protocol):
+    """The one thing this module needs of the store."""
+
+    async def read_audit(self, after: StreamId, limit: int) -> list[RawEntry]:
+        """Entries after ``after``, oldest first, at most ``limit``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFact:
+    """A fact as a firing read it.
+
+    Attributes:
+        alias: the name the rule gave it.
+        kind: its kind.
+        key: canonical JSON text of the key.
+        values: field → value, JSON-safe.
+        position: id of the journal entry that said it.
+        observed_at: unix ms.
+        source: who said it.
+    """
+
+    alias: str
+    kind: str
+    key: str
+    values: Mapping[str, Any]
+    position: str
+    observed_at: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class MadeCommand:
+    """A command a firing made; ``args`` as they left."""
+
+    id: str
+    connector: str
+    verb: str
+    args: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A rule fired.
+
+    Attributes:
+        rule: ``pack.rule``.
+        revision: rule base in force.
+        activation: id of the activation.
+        attempt: 1, and one more with each repetition.
+        group: canonical JSON text of the match, or of the value of ``per``.
+        facts: what it read, in the rule's order.
+        bindings: values of ``let`` and aggregates.
+        commands: what it sent.
+        asserts: facts it asserted.
+        concludes: facts it concluded.
+    """
+
+    rule: str
+    revision: str
+    activation: str
+    attempt: int
+    group: str
+    facts: tuple[ReadFact, ...]
+    bindings: Mapping[str, Any]
+    commands: tuple[MadeCommand, ...]
+    asserts: tuple[Any, ...]
+    concludes: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Anything else that was noted: ended, dropped, suspended, superseded, refused, rulebase, control, alarm."""
+
+    event: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one journal entry or due item caused.
+
+    Attributes:
+        id: position in the audit.
+        cause: id of the entry, or the due time and the due item's name.
+        at_ms: the time it was decided for.
+        events: in the order they happened.
+    """
+
+    id: StreamId
+    cause: str
+    at_ms: int
+    events: tuple[Fired | Noted, ...]
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _fact(raw: Mapping[str, Any]) -> ReadFact:
+    return ReadFact(
+        alias=str(raw.get("alias", "")),
+        kind=str(raw.get("kind", "")),
+        key=_text(raw.get("key", "")),
+        values=raw.get("values") or {},
+        position=str(raw.get("position", "")),
+        observed_at=int(raw.get("observed_at") or 0),
+        source=str(raw.get("source", "")),
+    )
+
+
+def _command(raw: Mapping[str, Any]) -> MadeCommand:
+    args = raw.get("args") or {}
+    if isinstance(args, str):
+        args = orjson.loads(args)
+    return MadeCommand(str(raw.get("id", "")), str(raw.get("connector", "")), str(raw.get("verb", "")), args)
+
+
+def _event(raw: Mapping[str, Any]) -> Fired | Noted:
+    name = str(raw.get("event", ""))
+    if name != "fired":
+        return Noted(name, {k: v for k, v in raw.items() if k != "event"})
+    return Fired(
+        rule=str(raw.get("rule", "")),
+        revision=str(raw.get("revision", "")),
+        activation=str(raw.get("activation", "")),
+        attempt=int(raw.get("attempt") or 1),
+        group=_text(raw.get("group", "")),
+        facts=tuple(_fact(f) for f in raw.get("facts") or ()),
+        bindings=raw.get("bindings") or {},
+        commands=tuple(_command(c) for c in raw.get("commands") or ()),
+        asserts=tuple(raw.get("asserts") or ()),
+        concludes=tuple(raw.get("concludes") or ()),
+    )
+
+
+def decode(entry: RawEntry) -> Decision:
+    """One audit entry as a decision.
+
+    Raises:
+        StoreError: it is not in the form the engine writes (S301).
+    """
+    entry_id, flat = entry
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    try:
+        events = tuple(_event(raw) for raw in orjson.loads(fields.get(b"events", b"[]")))
+        return Decision(StreamId.parse(entry_id), fields[b"cause"].decode(), int(fields[b"at"]), events)
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        hint = "was it written by a later version? then read it with that version"
+        raise StoreError("S301", f"audit entry {entry_id.decode()} cannot be read: {error!r}", hint) from error
+
+
+async def decisions(stream: AuditStream, after: StreamId = ZERO_ID, about: str = "") -> AsyncIterator[Decision]:
+    """Decisions after that position in the audit, oldest first; only those that mention ``about``, if given."""
+    position = after
+    wanted = about.encode()
+    while page := await stream.read_audit(position, _PAGE):
+        for entry in page:
+            # Looking for the bytes first spares decoding the thousands that are about something else.
+            if any(wanted in value for value in entry[1][1::2]):
+                yield decode(entry)
+        position = StreamId.parse(page[-1][0])
