@@ -1,0 +1,129 @@
+"""What the texts of one rule are checked against, and the way every text of it takes to the expression checker."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from engine.errors import Problem
+from engine.model.expr import Expr
+from engine.model.kinds import ENGINE_KINDS, Kind, Type
+from engine.model.rules import Span
+from engine.packs.complaints import complain, did_you_mean, quoted
+from engine.packs.expressions import Scope, check_conditions, check_term_value, check_value
+from engine.packs.forms import Params, as_scalar
+from engine.packs.names import check_alias
+from engine.packs.nodes import ListNode, Node, ScalarNode
+
+_STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
+_NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
+
+Text = tuple[str, Span]
+
+
+@dataclass(frozen=True)
+class PackNames:
+    """The names a pack's rules may use.
+
+    Attributes:
+        pack: its name.
+        kinds: its own kinds, those of the packs it uses, and the engine's.
+        elsewhere: kinds of packs it does not use → that pack.
+        params: its parameters.
+    """
+
+    pack: str
+    kinds: dict[str, Kind]
+    elsewhere: dict[str, str]
+    params: Params
+
+    def kind(self, node: ScalarNode, problems: list[Problem]) -> Kind | None:
+        """The kind a text names."""
+        found = self.kinds.get(node.text)
+        if found is None:
+            hint = did_you_mean(node.text, [*(k for k in self.kinds if k not in ENGINE_KINDS), *ENGINE_KINDS], "kinds")
+            if node.text in self.elsewhere:
+                hint = f"the pack '{self.elsewhere[node.text]}' has it; name that pack in 'use:'"
+            complain(problems, node.span, "E320", f"no kind {quoted(node.text)}", hint)
+        return found
+
+
+@dataclass
+class RuleScope:
+    """One rule's names as its terms bind them, in file order.
+
+    Attributes:
+        names: what the pack offers.
+        problems: takes what is wrong.
+        scope: what expressions may read so far.
+        later: names that a later term binds.
+        broken: names whose term is wrong already; texts that read them are passed over, to say each thing once.
+    """
+
+    names: PackNames
+    problems: list[Problem]
+    scope: Scope = field(default_factory=Scope)
+    later: dict[str, Span] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+
+    def bind(self, node: ScalarNode | None, what: str) -> str | None:
+        """A new name, if it is one and not taken by an earlier term."""
+        if node is None:
+            return None
+        self.later.pop(node.text, None)
+        name = check_alias(node, what, self.problems)
+        if name is not None and (name in self.scope.aliases or name in self.scope.locals or name in self.broken):
+            hint = "each name of a rule is bound once; rename this one"
+            complain(self.problems, node.span, "E321", f"'{name}' is bound already", hint)
+            return None
+        if name is None:
+            self.broken.add(node.text)
+        return name
+
+    def is_readable(self, text: str, span: Span) -> bool:
+        """Whether all names of a text are bound here; says so if one is bound only below."""
+        read = set(_NAME.findall(_STRING.sub("''", text[:10_000])))
+        for name in sorted(read & self.later.keys()):
+            if name not in self.scope.aliases and name not in self.scope.locals:
+                message = f"'{name}' is bound only at line {self.later[name].line}"
+                complain(self.problems, span, "E322", message, "move this below, or that above")
+                return False
+        return not read & self.broken
+
+    def conditions(self, node: Node | None, scope: Scope | None = None) -> tuple[Expr, ...]:
+        """What a ``where`` or ``check`` says, typed."""
+        if node is None:
+            return ()
+        readable = [each for each in condition_texts(node, self.problems) if self.is_readable(*each)]
+        return check_conditions(readable, scope or self.scope, self.problems)
+
+    def term_value(self, node: ScalarNode | None, scope: Scope | None = None) -> Expr | None:
+        """An expression a match depends on; the leading ``=`` may be left out."""
+        if node is None:
+            return None
+        text, span = bare_text(node)
+        if not self.is_readable(text, span):
+            return None
+        return check_term_value(text, span, scope or self.scope, self.problems)
+
+    def effect_value(self, node: ScalarNode, scope: Scope, expected: Type | None = None) -> Expr | None:
+        """An expression of an effect, behind its ``=``."""
+        text, span = bare_text(node)
+        if not self.is_readable(text, span):
+            return None
+        return check_value(text, span, scope, self.problems, expected)
+
+
+def bare_text(node: ScalarNode) -> Text:
+    """An expression without its leading ``=``, and where it begins."""
+    text = node.text.removeprefix("=")
+    stripped = text.lstrip()
+    return stripped.rstrip(), node.inside(len(node.text) - len(stripped))
+
+
+def condition_texts(node: Node, problems: list[Problem]) -> list[Text]:
+    """The texts of a ``where``: one, or a list of which all must hold."""
+    items = node.items if isinstance(node, ListNode) else (node,)
+    if not items:
+        complain(problems, node.span, "E305", "an empty list of conditions", "write one, or delete the line")
+    return [bare_text(word) for each in items if (word := as_scalar(each, "condition", problems))]
