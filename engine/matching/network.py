@@ -281,10 +281,11 @@ class DurableJoiner:
         """
         if self._next is None and self._is_due():
             self._begin()
-        while self._retired and keep_going():
-            self._delete(self._retired.pop())
-        while self._next is not None and keep_going():
-            self._replay(1)
+        while (self._retired or self._next is not None) and keep_going():
+            if self._retired:
+                self._delete(self._retired.pop())
+            else:
+                self._replay(1)
         return self._next is not None or bool(self._retired)
 
     def stats(self) -> JoinStats:
@@ -327,6 +328,7 @@ class DurableJoiner:
             for handle, (kind, values) in self._facts.items():
                 self._put(session, handle, kind, values)
             self._current = session
+            self._rebuilds += bool(self._facts)
         return self._current
 
     def _begin(self) -> None:
