@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import orjson
 
 from engine.errors import StoreError
-from engine.model.journal import ZERO_ID, RawEntry, StreamId
+from engine.model.journal import ZERO_ID, StreamId
+from engine.store.records import AuditEntry
 
 #: Entries read in one go: a few hundred kilobytes at most sizes met.
 _PAGE = 500
@@ -18,7 +19,7 @@ _PAGE = 500
 class AuditStream(Protocol):
     """The one thing this module needs of the store."""
 
-    async def read_audit(self, after: StreamId, limit: int) -> list[RawEntry]:
+    async def read_audit(self, *, after: StreamId | None, limit: int) -> list[AuditEntry]:
         """Entries after ``after``, oldest first, at most ``limit``."""
         ...
 
@@ -151,29 +152,28 @@ def _event(raw: Mapping[str, Any]) -> Fired | Noted:
     )
 
 
-def decode(entry: RawEntry) -> Decision:
+def decode(entry: AuditEntry) -> Decision:
     """One audit entry as a decision.
 
     Raises:
         StoreError: it is not in the form the engine writes (S301).
     """
-    entry_id, flat = entry
-    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    fields = dict(entry.fields)
     try:
-        events = tuple(_event(raw) for raw in orjson.loads(fields.get(b"events", b"[]")))
-        return Decision(StreamId.parse(entry_id), fields[b"cause"].decode(), int(fields[b"at"]), events)
+        events = tuple(_event(raw) for raw in orjson.loads(fields.get("events", b"[]")))
+        return Decision(entry.entry, fields["cause"].decode(), int(fields["at"]), events)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         hint = "was it written by a later version? then read it with that version"
-        raise StoreError("S301", f"audit entry {entry_id.decode()} cannot be read: {error!r}", hint) from error
+        raise StoreError("S301", f"audit entry {entry.entry} cannot be read: {error!r}", hint) from error
 
 
 async def decisions(stream: AuditStream, after: StreamId = ZERO_ID, about: str = "") -> AsyncIterator[Decision]:
     """Decisions after that position in the audit, oldest first; only those that mention ``about``, if given."""
     position = after
     wanted = about.encode()
-    while page := await stream.read_audit(position, _PAGE):
+    while page := await stream.read_audit(after=position, limit=_PAGE):
         for entry in page:
             # Looking for the bytes first spares decoding the thousands that are about something else.
-            if any(wanted in value for value in entry[1][1::2]):
+            if any(wanted in value for _, value in entry.fields):
                 yield decode(entry)
-        position = StreamId.parse(page[-1][0])
+        position = page[-1].entry

@@ -50,7 +50,7 @@ def explanations_in(decision: Decision, wanted: str) -> list[Explanation]:
     of_activation = [Explanation(decision, f, None) for f in fired if f.activation == wanted]
     if of_activation:
         return of_activation
-    if wanted in (decision.cause, str(decision.id)):
+    if wanted == decision.cause:
         return [Explanation(decision, f, None) for f in fired] or [Explanation(decision, None, None)]
     return []
 
