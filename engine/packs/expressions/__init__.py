@@ -13,16 +13,17 @@ The pack checker goes through a rule like this:
 from engine.packs.expressions.conditions import (
     check_aggregated,
     check_conditions,
-    check_template,
     check_term_value,
     check_value,
-    duration,
-    literal,
 )
 from engine.packs.expressions.equalities import AssetTerm, Equalities
+from engine.packs.expressions.literals import duration, literal
+from engine.packs.expressions.scanning import KEYWORDS
 from engine.packs.expressions.scope import RESERVED_NAMES, Scope, bind_local
+from engine.packs.expressions.templates import check_template
 
 __all__ = [
+    "KEYWORDS",
     "RESERVED_NAMES",
     "AssetTerm",
     "Equalities",

@@ -22,9 +22,10 @@ def parse(text: str) -> ast.expr | Flaw:
         # Parentheses would let "a) or (b" through; leading blanks are the only trouble, so they are cut and counted.
         tree = ast.parse(flat[indent:], mode="eval").body
     except SyntaxError as error:
-        offset = indent + max(error.offset or 1, 1) - 1
+        # Python says 0 for "the text ended too early".
+        offset = indent + error.offset - 1 if error.offset else len(text)
         return Flaw(
-            min(offset, len(text) - 1), "E200", f"not an expression: {error.msg}", "check brackets and operators"
+            min(offset, len(text.rstrip())), "E200", f"not an expression: {error.msg}", "check brackets and operators"
         )
     except (MemoryError, RecursionError, ValueError):
         return Flaw(0, "E201", "expression nested too deeply", f"at most {MAX_EXPRESSION_DEPTH} levels: use let")

@@ -36,6 +36,13 @@ _DIVISIONS = {
 }
 #: Words Python keeps for itself: no name of a pack's field, alias or parameter can be read if it is one of them.
 KEYWORDS = frozenset(keyword.kwlist)
+_LOOP_HINT = "match facts by patterns, sum: or count:"
+_WORD_HINTS = {
+    "is": "write == or !=",
+    "lambda": "write let:",
+    "global": "name it otherwise",
+    "from": "name it otherwise",
+}
 _SPOKEN = frozenset({"and", "or", "not", "in", "if", "else", "True", "False"})
 
 
@@ -129,8 +136,10 @@ def _word(text: str, word: re.Match[str]) -> Flaw | None:
         return Flaw(word.start(), "E204", f"the prefix {name} of a text", "write the text without it")
     if name in ("None", "null"):
         return Flaw(word.start(), "E204", f"there is no {name}", "ask has(x.f), or read default(x.f, v)")
-    if name in KEYWORDS and (name not in _SPOKEN or text[word.start() - 1 : word.start()] == "."):
-        return Flaw(
-            word.start(), "E204", f"'{name}' is a word of Python", "a field, alias or parameter needs another name"
-        )
+    after_dot = text[word.start() - 1 : word.start()] == "."
+    if name in KEYWORDS and after_dot:
+        hint = "the kind must call its field something else"
+        return Flaw(word.start(), "E204", f"'{name}' is a word of Python and no name of a field", hint)
+    if name in KEYWORDS and name not in _SPOKEN:
+        return Flaw(word.start(), "E204", f"'{name}' is not part of the language", _WORD_HINTS.get(name, _LOOP_HINT))
     return None
