@@ -56,6 +56,7 @@ class RuleScope:
         names: what the pack offers.
         problems: takes what is wrong.
         scope: what expressions may read so far.
+        taken: names bound so far, those of inner terms too.
         later: names that a later term binds.
         broken: names whose term is wrong already; texts that read them are passed over, to say each thing once.
     """
@@ -63,6 +64,7 @@ class RuleScope:
     names: PackNames
     problems: list[Problem]
     scope: Scope = field(default_factory=Scope)
+    taken: set[str] = field(default_factory=set)
     later: dict[str, Span] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
 
@@ -72,19 +74,21 @@ class RuleScope:
             return None
         self.later.pop(node.text, None)
         name = check_alias(node, what, self.problems)
-        if name is not None and (name in self.scope.aliases or name in self.scope.locals or name in self.broken):
+        if name is None:
+            self.broken.add(node.text)
+            return None
+        if name in self.taken:
             hint = "each name of a rule is bound once; rename this one"
             complain(self.problems, node.span, "E321", f"'{name}' is bound already", hint)
             return None
-        if name is None:
-            self.broken.add(node.text)
+        self.taken.add(name)
         return name
 
     def is_readable(self, text: str, span: Span) -> bool:
         """Whether all names of a text are bound here; says so if one is bound only below."""
         read = set(_NAME.findall(_STRING.sub("''", text[:10_000])))
         for name in sorted(read & self.later.keys()):
-            if name not in self.scope.aliases and name not in self.scope.locals:
+            if name not in self.taken:
                 message = f"'{name}' is bound only at line {self.later[name].line}"
                 complain(self.problems, span, "E322", message, "move this below, or that above")
                 return False

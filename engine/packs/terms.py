@@ -105,14 +105,6 @@ def _reason(form: Form, scope: RuleScope) -> str | None:
     return check_reason(given, scope.problems) if given else None
 
 
-def _fresh(form: Form, kind: Kind | None, scope: RuleScope) -> int | None:
-    fresh_ms = form.ms("fresh")
-    if fresh_ms is not None and kind is not None and kind.concluded:
-        hint = "a conclusion has no reporter and no age; ask for fresh where its rule reads facts"
-        complain(scope.problems, form.at("fresh"), "E331", f"'fresh' on the concluded kind '{kind.name}'", hint)
-    return fresh_ms
-
-
 def _pattern(form: Form, head: Entry, scope: RuleScope) -> Pattern | None:
     kind = scope.names.kind(head.key, scope.problems)
     alias = scope.bind(form.scalar(head.key.text), "pattern")
@@ -125,7 +117,7 @@ def _pattern(form: Form, head: Entry, scope: RuleScope) -> Pattern | None:
         kind,
         scope.conditions(form.node("where")),
         head.key.span,
-        fresh_ms=_fresh(form, kind, scope),
+        fresh_ms=form.ms("fresh"),
         quorum=_quorum(form, kind, scope),
         for_distinct=_for_distinct(form, scope),
         reason=_reason(form, scope),
@@ -176,7 +168,7 @@ def _pick(form: Form, head: Entry, scope: RuleScope) -> Pick | None:
         by = scope.term_value(form.scalar("by"))
         if by is None:
             return None
-    return Pick(alias, kind, where, head.key.span, by, _fresh(form, kind, scope), _reason(form, scope))
+    return Pick(alias, kind, where, head.key.span, by, form.ms("fresh"), _reason(form, scope))
 
 
 def _without(form: Form, head: Entry, scope: RuleScope) -> Without | None:
@@ -190,19 +182,14 @@ def _without(form: Form, head: Entry, scope: RuleScope) -> Without | None:
     inner.learn_equalities(condition_texts(where, []) if (where := form.node("where")) else [])
     conditions = scope.conditions(where, inner)
     _need_equality(form, alias, conditions, scope)
-    return Without(alias, kind, conditions, head.key.span, _fresh(form, kind, scope), _reason(form, scope))
+    return Without(alias, kind, conditions, head.key.span, form.ms("fresh"), _reason(form, scope))
 
 
 def _inner_alias(form: Form, scope: RuleScope) -> str | None:
     """The name under which a term's own ``where`` reads the facts; nothing else may."""
     if not form.need("as", "where"):
         return None
-    named = form.scalar("as")
-    is_taken = named is not None and (named.text in scope.scope.aliases or named.text in scope.scope.locals)
-    name = scope.bind(named, "pattern")
-    if is_taken or name is None:
-        return None
-    return name
+    return scope.bind(form.scalar("as"), "pattern")
 
 
 def _aggregate(form: Form, head: Entry, scope: RuleScope) -> Aggregate | None:
@@ -231,7 +218,7 @@ def _aggregate(form: Form, head: Entry, scope: RuleScope) -> Aggregate | None:
             _give_up(head.value, scope)
             return None
         bind_local(scope.scope, name, of, inner)
-    fresh_ms, reason = _fresh(form, kind, scope), _reason(form, scope)
+    fresh_ms, reason = form.ms("fresh"), _reason(form, scope)
     return Aggregate(name, word, of, alias, kind, conditions, head.key.span, fresh_ms, reason)
 
 

@@ -1,0 +1,128 @@
+"""All packs of a rule base against each other: names across packs, rules, cycles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.errors import Problem
+from engine.limits import MAX_RULES
+from engine.model.kinds import ENGINE_KINDS, Kind
+from engine.model.rules import Rule, RuleBase, Schedule, Span
+from engine.packs.complaints import complain, did_you_mean, listed, quoted
+from engine.packs.cycles import check_cycles
+from engine.packs.packfile import Pack, place
+from engine.packs.rules import read_rule
+from engine.packs.rulescope import PackNames
+
+
+def check_packs(packs: dict[str, Pack], problems: list[Problem]) -> RuleBase:
+    """The typed rule base, its revision still empty; whoever calls lets go of it if a problem is an error."""
+    kinds = _join_kinds(packs, problems)
+    schedules = _join_schedules(packs, problems)
+    _check_uses(packs, problems)
+    rules = _read_rules(packs, schedules, problems)
+    check_cycles(rules, problems)
+    return RuleBase(
+        "",
+        kinds=ENGINE_KINDS | kinds,
+        rules=rules,
+        schedules=tuple(schedules[name] for name in sorted(schedules)),
+        packs={name: packs[name].version or 1 for name in sorted(packs)},
+    )
+
+
+def _join_kinds(packs: dict[str, Pack], problems: list[Problem]) -> dict[str, Kind]:
+    """Every kind by its global name; packs that declare the same one must declare it alike."""
+    joined: dict[str, tuple[Kind, Span]] = {}
+    for pack in packs.values():
+        for name, (kind, span) in pack.kinds.items():
+            first, where = joined.setdefault(name, (kind, span))
+            if replace(first, doc="") != replace(kind, doc=""):
+                hint = f"make them alike (see {place(where)}), or rename one"
+                complain(problems, span, "E403", f"the kind '{name}' is declared otherwise in another pack", hint)
+    return {name: kind for name, (kind, _) in sorted(joined.items())}
+
+
+def _join_schedules(packs: dict[str, Pack], problems: list[Problem]) -> dict[str, Schedule]:
+    """Every schedule by its full name; the local names must differ too, since ``schedule`` facts go by them."""
+    joined: dict[str, Schedule] = {}
+    local: dict[str, Schedule] = {}
+    for pack in packs.values():
+        for schedule in pack.schedules.values():
+            first = local.setdefault(schedule.local_name, schedule)
+            if first is not schedule:
+                message = f"the schedule '{schedule.local_name}' stands in another pack"
+                hint = f"its facts go by this name alone (see {place(first.span)}); rename one"
+                complain(problems, schedule.span, "E510", message, hint)
+            joined[schedule.name] = schedule
+    return joined
+
+
+def _check_uses(packs: dict[str, Pack], problems: list[Problem]) -> None:
+    for pack in packs.values():
+        for used, span in pack.uses.items():
+            if used not in packs:
+                hint = did_you_mean(used, [*(name for name in packs if name != pack.name)], "packs")
+                complain(problems, span, "E311", f"no pack {quoted(used)} among the files given", hint)
+
+
+def _names_of(pack: Pack, packs: dict[str, Pack]) -> PackNames:
+    """A pack sees its own kinds, those of the packs it names, and the engine's."""
+    seen = [packs[name] for name in pack.uses if name in packs] + [pack]
+    kinds = {name: kind for each in seen for name, (kind, _) in each.kinds.items()}
+    elsewhere = {name: each.name for each in packs.values() for name in each.kinds if name not in kinds}
+    return PackNames(pack.name, kinds | ENGINE_KINDS, elsewhere, pack.params)
+
+
+def _read_rules(packs: dict[str, Pack], schedules: dict[str, Schedule], problems: list[Problem]) -> tuple[Rule, ...]:
+    rules: dict[str, Rule] = {}
+    for pack in packs.values():
+        names = _names_of(pack, packs)
+        for node in pack.rules:
+            rule = read_rule(node, names, schedules, problems)
+            if rule is None:
+                continue
+            if rule.name in rules:
+                hint = f"see {place(rules[rule.name].span)}; rename one"
+                complain(problems, rule.span, "E312", f"the rule '{rule.name}' stands twice", hint)
+            rules.setdefault(rule.name, rule)
+    made = tuple(rules[name] for name in sorted(rules))
+    if len(made) > MAX_RULES:
+        span = made[MAX_RULES].span
+        complain(problems, span, "E313", f"{len(made)} rules; a rule base may have {MAX_RULES}", "use fewer")
+    _check_old_names(made, problems)
+    _check_memories(made, problems)
+    return made
+
+
+def _check_old_names(rules: tuple[Rule, ...], problems: list[Problem]) -> None:
+    """A rule that was renamed takes over one past, and nobody else's."""
+    heirs: dict[str, Rule] = {}
+    names = {rule.name for rule in rules}
+    for rule in rules:
+        if rule.was is None:
+            continue
+        if rule.was in names:
+            complain(problems, rule.span, "E351", f"'was: {rule.was}' is a rule that still exists", "delete the line")
+        elif rule.was in heirs:
+            message = f"'was: {rule.was}' stands in {heirs[rule.was].name} too"
+            complain(problems, rule.span, "E351", message, "only one rule can take over its past")
+        heirs.setdefault(rule.was, rule)
+
+
+def _check_memories(rules: tuple[Rule, ...], problems: list[Problem]) -> None:
+    """Rules that share a ``once`` memory share the type of its key; nobody shares a rule's own by accident."""
+    by_name = {rule.name: rule for rule in rules}
+    first: dict[str, Rule] = {}
+    for rule in rules:
+        if rule.once is None:
+            continue
+        owner = by_name.get(rule.once.name)
+        if owner is not None and owner is not rule and owner.once is not None and owner.once.name == owner.name:
+            message = f"'as: {rule.once.name.partition('.')[2]}' is the own memory of the rule '{owner.name}'"
+            complain(problems, rule.span, "E354", message, "give both rules the same 'as', of another name")
+        other = first.setdefault(rule.once.name, rule)
+        if other.once is not None and other.once.key.type.name != rule.once.key.type.name:
+            types = listed([str(other.once.key.type), str(rule.once.key.type)])
+            message = f"'{other.name}' and '{rule.name}' share a memory with keys of different types ({types})"
+            complain(problems, rule.span, "E354", message, "use keys of one type")
