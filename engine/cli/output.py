@@ -41,6 +41,11 @@ def _console(*, stderr: bool = False) -> Console:
     return _Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
 
 
+def progress_console() -> Console:
+    """Where progress is drawn: stderr, so that it never mixes with the result."""
+    return _console(stderr=True)
+
+
 def clean(text: str) -> str:
     """Text as it may go to a terminal: control characters that others put into facts are shown, not obeyed."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

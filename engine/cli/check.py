@@ -1,0 +1,36 @@
+"""``check``: what is wrong with packs, all of it, before anybody pushes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.cli import output
+from engine.cli.options import AsJson
+from engine.errors import Exit
+from engine.packs.bundle import load_paths
+
+Paths = Annotated[list[Path], typer.Argument(help="Pack files, or directories of them.", show_default=False)]
+
+
+def check(paths: Paths, as_json: AsJson = False) -> None:
+    """Check packs and report every problem with its place and what to write instead."""
+    loaded = load_paths(paths)
+    errors = sum(p.is_error for p in loaded.problems)
+    if as_json:
+        output.print_json({"ok": not errors, "problems": [p.as_dict() for p in loaded.problems]})
+    else:
+        output.problems(loaded.problems)
+        warnings = len(loaded.problems) - errors
+        rules = len(loaded.rulebase.rules) if loaded.rulebase else 0
+        counted = f"{rules} rules, {errors} errors, {warnings} warnings"
+        output.say(f"not usable: {counted}" if errors else f"ok: {counted}", "bold red" if errors else "bold green")
+    if errors:
+        raise typer.Exit(Exit.PROBLEMS)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.command()(check)

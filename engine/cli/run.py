@@ -1,0 +1,45 @@
+"""``run`` and ``demo``: the daemon, and the guided demonstration of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.cli.options import Config, Data, RedisUrl
+from engine.settings import load_settings
+
+
+class Time(StrEnum):
+    """What time is."""
+
+    server = "server"
+    journal = "journal"
+
+
+def run(
+    packs: Annotated[
+        Path | None, typer.Option("--packs", help="Packs to push at start, if they differ from what is in force.")
+    ] = None,
+    data: Data = None,
+    redis: RedisUrl = None,
+    config: Config = None,
+    time: Annotated[
+        Time | None,
+        typer.Option("--time", help="journal: entry ids are the clock as they stand (tests, recorded traces)."),
+    ] = None,
+) -> None:
+    """Run the daemon until SIGTERM or Ctrl-C."""
+    # The daemon brings the whole engine with it; the other commands should not wait for that.
+    from engine.daemon import serve
+
+    said = {"packs": packs, "data": data, "redis": redis, "time": time.value if time else None}
+    settings = load_settings(config, {name: value for name, value in said.items() if value is not None})
+    raise typer.Exit(serve(settings))
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.command()(run)

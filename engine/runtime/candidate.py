@@ -1,0 +1,101 @@
+"""A rule base before it is in force: checked, tried out where it can do no harm, stored, and asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import Exit, LockstepError, PackError, Problem
+from engine.matching.joins import JoinShape
+from engine.matching.shape_limits import check_limits
+from engine.matching.shapes import plan_rule
+from engine.matching.smoke import check_in_child
+from engine.model.journal import StreamId
+from engine.model.rules import RuleBase
+from engine.packs.bundle import load_paths
+from engine.runtime.orders import give_order, writer_name
+from engine.store.redis_store import RedisStore
+
+
+class TrialError(LockstepError):
+    """The packs are right, but the joining library cannot run them (exit 1)."""
+
+    exit_code = Exit.PROBLEMS
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Packs that may be put in force.
+
+    Attributes:
+        revision: hash of the canonical form.
+        blob: the canonical form.
+        origin: where they came from, for the history.
+        warnings: problems that do not keep them from being used.
+    """
+
+    revision: str
+    blob: bytes
+    origin: str
+    warnings: tuple[Problem, ...]
+
+
+def join_shapes(rulebase: RuleBase) -> list[JoinShape]:
+    """The distinct joins of all rules, in order of rules."""
+    shapes: dict[JoinShape, None] = {}
+    for rule in rulebase.rules:
+        for ground in plan_rule(rule).grounds:
+            if ground.joins is not None:
+                shapes[ground.joins] = None
+    return list(shapes)
+
+
+def candidate_from(paths: Sequence[Path]) -> Candidate:
+    """Check packs and try their joins in a child process, which may die of them.
+
+    Raises:
+        PackError: every problem of every file.
+        LockstepError: the joins do not fit the joining library, or it failed on them.
+    """
+    loaded = load_paths(paths)
+    if loaded.rulebase is None:
+        raise PackError(loaded.problems)
+    shapes = join_shapes(loaded.rulebase)
+    check_limits(shapes)
+    failure = check_in_child(shapes)
+    if failure is not None:
+        hint = "please report it with the packs; removing the rule changed last usually helps"
+        raise TrialError("E353", f"trying the joins out failed: {failure}", hint)
+    origin = ", ".join(str(path.absolute()) for path in paths)
+    return Candidate(loaded.rulebase.revision, loaded.blob, origin, tuple(loaded.warnings))
+
+
+async def store_candidate(store: RedisStore, candidate: Candidate, program: str) -> None:
+    """Store it under its revision; nothing is in force by that.
+
+    Raises:
+        StoreError: Redis is away or refuses.
+    """
+    note = {"from": candidate.origin, "by": writer_name(program)}
+    await store.put_revision(candidate.revision, candidate.blob, note)
+
+
+async def ask_for(
+    store: RedisStore, secret: bytes, program: str, revision: str, replaces: str, accept: int
+) -> StreamId:
+    """Ask the engine to put a stored revision in force; gives the order's place in the journal.
+
+    Args:
+        store: connected.
+        secret: the engine's.
+        program: ``cli`` or ``daemon``.
+        revision: must be stored.
+        replaces: the revision in force when this was decided; empty: none. The engine refuses if it is another now.
+        accept: most commands that may fire at once because of it.
+
+    Raises:
+        StoreError: Redis is away or refuses.
+    """
+    data: dict[str, str | int] = {"revision": revision, "replaces": replaces, "accept": accept}
+    return await give_order(store, secret, program, "rulebase", data)
