@@ -118,9 +118,9 @@ def _print(expr: Expr) -> tuple[str, int]:
             return f"{_at(left, _SUM)} {op} {_at(right, _PRODUCT)}", _SUM
         case Compare(op, left, right, _):
             return f"{_at(left, _SUM)} {op} {_at(right, _SUM)}", _COMPARE
-        case TimeTest(op, Arith("+", ObservedAt(alias, _), right, _), _):
-            return f"age({alias}) {op} {_at(right, _SUM)}", _COMPARE
         case TimeTest(op, bound, _):
+            if (aged := _as_age(bound)) is not None:
+                return f"age({aged[0]}) {op} {_at(aged[1], _SUM)}", _COMPARE
             return f"now {op} {_at(bound, _SUM)}", _COMPARE
         case In():
             return _print_in(expr, "in"), _COMPARE
@@ -131,6 +131,19 @@ def _print(expr: Expr) -> tuple[str, int]:
             return f"{_at(then, _OR)} if {_at(condition, _OR)} else {_at(otherwise, _IF)}", _IF
         case _:
             return _print_leaf(expr)
+
+
+def _as_age(bound: Expr) -> tuple[str, Expr] | None:
+    """``observed + d`` as the alias and d, wherever in the sum the moment of observation stands leftmost."""
+    match bound:
+        case Arith("+", ObservedAt(alias, _), right, _):
+            return alias, right
+        case Arith("-", ObservedAt(alias, _), right, _):
+            return alias, Unary("-", right, right.type)
+        case Arith("+" | "-" as op, left, right, _) if (aged := _as_age(left)) is not None:
+            return aged[0], Arith(op, aged[1], right, right.type)
+        case _:
+            return None
 
 
 def _print_leaf(expr: Expr) -> tuple[str, int]:
