@@ -18,7 +18,7 @@ from engine.cli.options import AsJson, Config, Data, RedisUrl, place
 from engine.cli.orders import Verdict, outcome
 from engine.errors import Exit
 from engine.insight.revisions import RevisionError, files_of, resolve
-from engine.runtime.candidate import Candidate, ask_for, candidate_from, store_candidate
+from engine.runtime.candidate import Candidate, ask_for, candidate_from, store_candidate, try_out
 from engine.settings import Settings
 from engine.store.redis_store import RedisStore
 from engine.store.rule_bases import HistoryNote
@@ -98,6 +98,7 @@ def push(
     candidate = candidate_from([directory])
     if not as_json:
         output.problems(candidate.warnings)
+    try_out(candidate)
     _report(asyncio.run(_push(settings, candidate, accept)), as_json=as_json)
 
 

@@ -10,6 +10,8 @@ from engine.model.journal import Cursor, StreamId
 
 #: A daemon writes its figures about once a second; figures older than this are of one that no longer runs.
 STALE_AFTER_MS = 10_000
+#: ``role`` of a daemon that has stopped and said so.
+STOPPED = "stopped"
 #: Field of the status hash that says when it was written (server's clock, unix ms).
 WRITTEN_AT = "written_at"
 
@@ -114,7 +116,8 @@ def status_of(
     """
     cursor = Cursor.parse(meta["cursor"]) if meta.get("cursor") else Cursor()
     as_of = _number(figures, WRITTEN_AT)
-    running = as_of is not None and time_ms - as_of <= STALE_AFTER_MS
+    is_fresh = as_of is not None and time_ms - as_of <= STALE_AFTER_MS
+    running = is_fresh and figures.get("role") != STOPPED
     return Status(
         running=running,
         role=figures.get("role", "none") if running else "none",

@@ -29,16 +29,21 @@ class Candidate:
     """Packs that may be put in force.
 
     Attributes:
-        revision: hash of the canonical form.
+        rulebase: what they say.
         blob: the canonical form.
         origin: where they came from, for the history.
         warnings: problems that do not keep them from being used.
     """
 
-    revision: str
+    rulebase: RuleBase
     blob: bytes
     origin: str
     warnings: tuple[Problem, ...]
+
+    @property
+    def revision(self) -> str:
+        """Hash of the canonical form."""
+        return self.rulebase.revision
 
 
 def join_shapes(rulebase: RuleBase) -> list[JoinShape]:
@@ -52,23 +57,32 @@ def join_shapes(rulebase: RuleBase) -> list[JoinShape]:
 
 
 def candidate_from(paths: Sequence[Path]) -> Candidate:
-    """Check packs and try their joins in a child process, which may die of them.
+    """Read and check packs.
 
     Raises:
         PackError: every problem of every file.
-        LockstepError: the joins do not fit the joining library, or it failed on them.
     """
     loaded = load_paths(paths)
     if loaded.rulebase is None:
         raise PackError(loaded.problems)
-    shapes = join_shapes(loaded.rulebase)
+    origin = ", ".join(str(path.absolute()) for path in paths)
+    return Candidate(loaded.rulebase, loaded.blob, origin, tuple(loaded.warnings))
+
+
+def try_out(candidate: Candidate) -> None:
+    """Try the joins in a child process, which may die of them. Takes a second; a minute for thousands of joins.
+
+    Raises:
+        LockstepError: they do not fit the joining library, or it failed on them.
+    """
+    shapes = join_shapes(candidate.rulebase)
+    if not shapes:
+        return
     check_limits(shapes)
     failure = check_in_child(shapes)
     if failure is not None:
         hint = "please report it with the packs; removing the rule changed last usually helps"
         raise TrialError("E353", f"trying the joins out failed: {failure}", hint)
-    origin = ", ".join(str(path.absolute()) for path in paths)
-    return Candidate(loaded.rulebase.revision, loaded.blob, origin, tuple(loaded.warnings))
 
 
 async def store_candidate(store: RedisStore, candidate: Candidate, program: str) -> None:
