@@ -144,7 +144,7 @@ class KindDecoder:
         return made
 
     def decode_retract(self, data: bytes) -> tuple[Values, Values | None]:
-        """A retraction's ``data``: the key fields, and all of the order fields or none of them.
+        """A retraction's ``data``: the key fields, and all of the order fields (that must not be absent) or none.
 
         Returns:
             The key, and the order in the order of ``kind.order`` (None: not given, or the kind is ordered by time).
@@ -167,15 +167,16 @@ class KindDecoder:
         key = tuple([self._read_key(parsed, name) for name in kind.key])
         beside_key = [name for name in kind.order if name not in kind.key]
         given = [name for name in beside_key if name in parsed]
-        if len(given) != len(beside_key) and given:
+        needed = [name for name in beside_key if name in given or not _may_be_absent(kind.field(name))]
+        if not kind.order or (beside_key and not given):
+            return key, None
+        if len(given) != len(needed):
             raise FactRejectedError(
                 "F232",
                 f"a retraction of {kind.name} has a part of its order only: {', '.join(given)}",
                 f"send all of {', '.join(kind.order)}, or none",
             )
-        if not kind.order or len(given) != len(beside_key):
-            return key, None
-        return key, tuple([self._read_key(parsed, name) for name in kind.order])
+        return key, tuple([self._read_order(parsed, name) for name in kind.order])
 
     def from_values(self, mapping: Mapping[str, Value]) -> Values:
         """Values that a rule computed, checked as strictly as the wire's.
@@ -212,6 +213,12 @@ class KindDecoder:
         if default is None:
             self._refuse_missing(parsed, self.kind.key)
         return default
+
+    def _read_order(self, parsed: JsonObject, name: str) -> Value:
+        field = self.kind.field(name)
+        if name not in parsed or (parsed[name] is None and field.optional):
+            return field.default
+        return self._read(parsed, name)
 
     def _refuse_missing(self, given: Mapping[str, object], needed: tuple[str, ...] = ()) -> None:
         if not self._names.issuperset(given):  # a misspelt field is both: say the one that helps

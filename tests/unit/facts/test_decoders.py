@@ -266,6 +266,18 @@ def test_a_retraction_with_part_of_the_order_is_refused() -> None:
     assert caught.value.code == "F232"
 
 
+def test_an_order_field_that_may_be_absent_may_be_absent_in_a_retraction() -> None:
+    fields = (Field("a", Type("int")), Field("h", Type("int")), Field("i", Type("int"), optional=True))
+    decoder = KindDecoder(Kind("k", fields, key=("a",), order=("h", "i"), ttl_ms=1))
+    assert decoder.decode_retract(b'{"a":1,"h":2}') == ((1,), (2, None))
+    assert decoder.decode_retract(b'{"a":1,"h":2,"i":null}') == ((1,), (2, None))
+    assert decoder.decode_retract(b'{"a":1,"h":2,"i":3}') == ((1,), (2, 3))
+    assert decoder.decode_retract(b'{"a":1}') == ((1,), None)
+    with pytest.raises(FactRejectedError) as caught:
+        decoder.decode_retract(b'{"a":1,"i":3}')
+    assert caught.value.code == "F232"
+
+
 def test_an_order_that_is_part_of_the_key_needs_no_second_mention() -> None:
     fields = tuple(Field(n, Type("int")) for n in ("a", "h", "i"))
     decoder = KindDecoder(Kind("k", fields, key=("a", "h"), order=("h",), ttl_ms=1))
