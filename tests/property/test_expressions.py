@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from engine.errors import Problem
 from engine.matching.functions import FUNCTIONS
+from engine.matching.scalars import RANGES as RANGES_OF_FACTS
+from engine.matching.scalars import checker
 from engine.model.expr import Arith, BoolOp, Compare, Const, Expr, FieldRef, ObservedAt, TimeTest, Unary
 from engine.model.exprtools import unparse, walk
 from engine.packs.expressions import (
@@ -20,6 +22,7 @@ from engine.packs.expressions import (
     duration,
     literal,
 )
+from engine.packs.expressions.ranges import RANGES
 from tests.unit.expressions.samples import SPAN, condition, scope, type_of, value
 
 SPOKEN = (
@@ -70,9 +73,15 @@ def test_no_scalar_raises_and_none_is_both_taken_and_refused(text: str, word: st
     problems: list[Problem] = []
     made = literal(text, type_of(word), SPAN, problems)
     assert (made is None) == (len(problems) == 1)
-    assert not isinstance(made, float)
+    if made is not None:
+        # What a pack may say, a fact may hold: the checks of facts take every literal as it is.
+        assert checker(type_of(word))(made, "kind.field") == made
     problems.clear()
     assert (duration(text, SPAN, problems) is None) == (len(problems) == 1)
+
+
+def test_expressions_and_facts_agree_on_what_a_type_holds() -> None:
+    assert RANGES == RANGES_OF_FACTS
 
 
 numbers = st.integers(-(2**256), 2**256)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import ast
 
-from engine.limits import MAX_UINT256
 from engine.model.expr import Const, Expr
 from engine.model.kinds import NUMERIC, PLAIN, Type
 from engine.packs.expressions import units
 from engine.packs.expressions.context import Context, Operand
+from engine.packs.expressions.ranges import RANGES, range_hint
 from engine.packs.expressions.texts import accepts_text, is_text, is_text_literal, typed_literal
-
-#: Types that cannot hold a negative number.
-UNSIGNED = frozenset({"uint256", "amount", "wei", "timestamp", "duration", "quantity"})
 
 
 def assigned(context: Context, value: Operand, target: Type) -> Expr | None:
@@ -50,10 +47,9 @@ def _number_fits(expr: Expr, target: Type) -> bool:
 def _in_range(context: Context, value: Operand, target: Type) -> Expr | None:
     expr = units.as_unit(value.expr, target)
     if isinstance(expr, Const) and isinstance(expr.value, int):
-        low = 0 if target.name in UNSIGNED else -MAX_UINT256
-        if not low <= expr.value <= MAX_UINT256:
-            message = f"{expr.value} does not fit {target}"
-            context.error(value.node, "E219", message, "from 0 to 2^256 - 1" if low == 0 else "at most 256 bits")
+        low, high = RANGES[target.name]
+        if not low <= expr.value <= high:
+            context.error(value.node, "E219", f"{expr.value} does not fit {target}", range_hint(target.name))
             return None
     return expr
 

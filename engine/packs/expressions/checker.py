@@ -242,6 +242,8 @@ def _compared_exactly(context: Context, word: str, one: Operand, other: Operand)
 def _mismatch_hint(one: Operand, other: Operand) -> str:
     for each, beside in ((one, other), (other, one)):
         if isinstance(each.expr, Const) and isinstance(each.expr.value, str) and units.is_number(beside.expr):
+            if beside.expr.type.name == "timestamp":
+                return "declare a parameter of type timestamp with that moment"
             return "write the number without quotes"
     return "compare values of one type"
 

@@ -9,14 +9,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from engine.errors import Problem
-from engine.limits import MAX_DIGITS, MAX_UINT256
+from engine.limits import MAX_DIGITS, MAX_JSON_INT
 from engine.model.kinds import Type, Value
 from engine.model.rules import Span
+from engine.packs.expressions.ranges import RANGES, range_hint
 from engine.packs.expressions.texts import as_text
 
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]*)", re.ASCII)
 _WITH_UNIT: Final = re.compile(r"(?P<number>-?[0-9][0-9_.,]*)\s*(?P<unit>[A-Za-z%]+)", re.ASCII)
-_QUANTITY: Final = re.compile(r"0x(0|[1-9a-fA-F][0-9a-fA-F]*)", re.ASCII)
+_QUANTITY: Final = re.compile(r"0x[0-9a-fA-F]{1,64}", re.ASCII)
 _DURATIONS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _UNITS: Final[dict[str, dict[str, int]]] = {
     "wei": {"wei": 1, "gwei": 10**9, "ether": 10**18},
@@ -82,10 +83,13 @@ def _number(text: str, kind: Type) -> int | _Refused:
     if len(number) > MAX_DIGITS + 1:
         return _Refused("E238", f"a number of {len(number)} digits", f"at most {MAX_DIGITS}")
     value = int(number) * factor
-    if value < 0 and kind.name != "int":
-        return _Refused("E238", f"'{text}' is negative", f"only an int may be; {kind} may not")
-    if abs(value) > MAX_UINT256:
-        return _Refused("E238", f"'{text}' does not fit 256 bits", "at most 2^256 - 1")
+    return _in_range(value, text, kind)
+
+
+def _in_range(value: int, text: str, kind: Type) -> int | _Refused:
+    low, high = RANGES[kind.name]
+    if not low <= value <= high:
+        return _Refused("E238", f"'{text}' is out of range", range_hint(kind.name))
     return value
 
 
@@ -117,11 +121,8 @@ def _quantity(text: str, kind: Type) -> int | _Refused:
     if not word.startswith("0x"):
         return _number(word, kind)
     if not _QUANTITY.fullmatch(word):
-        return _Refused("E230", f"'{text}' is not a quantity", "write hex without leading zeros, like 0x1a, or digits")
-    value = int(word, 16)
-    if value > MAX_UINT256:
-        return _Refused("E238", f"'{text}' does not fit 256 bits", "at most 2^256 - 1")
-    return value
+        return _Refused("E230", f"'{text}' is not a quantity", "write 0x and at most 64 hex digits, or decimal digits")
+    return _in_range(int(word, 16), text, kind)
 
 
 def _timestamp(text: str, kind: Type) -> int | _Refused:
@@ -138,9 +139,7 @@ def _timestamp(text: str, kind: Type) -> int | _Refused:
     value, rest = divmod(since, timedelta(milliseconds=1))
     if rest:
         return _Refused("E233", f"'{text}' is finer than a millisecond", "write at most three decimals")
-    if value < 0:
-        return _Refused("E238", f"'{text}' lies before 1970", "write a later moment")
-    return value
+    return _in_range(value, text, kind)
 
 
 def _bool(text: str, kind: Type) -> bool | _Refused:
@@ -163,20 +162,35 @@ def _text(text: str, kind: Type) -> str | _Refused:
 def _json(text: str, kind: Type) -> str | _Refused:
     """JSON text in canonical form; what is not JSON is a JSON string, as in YAML."""
     try:
-        value = json.loads(text, parse_float=_no_float, parse_constant=_no_float)
-    except _FractionError:
-        return _Refused("E239", f"'{text}' holds a fraction", "there are no floats; write it as a text")
+        value = json.loads(
+            text, parse_float=_inexact, parse_constant=_inexact, parse_int=_integer, object_pairs_hook=_object
+        )
+    except _JsonFlawError as flaw:
+        return _Refused("E239", f"'{text}' {flaw}", "write such a number as a text, and each name once")
     except (ValueError, RecursionError):
         value = text
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
-class _FractionError(ValueError):
-    """A number with a fraction, or none at all (NaN)."""
+class _JsonFlawError(ValueError):
+    """JSON that would not mean the same to every reader."""
 
 
-def _no_float(text: str) -> None:
-    raise _FractionError(text)
+def _inexact(text: str) -> None:
+    raise _JsonFlawError("holds a number that is not whole")
+
+
+def _integer(text: str) -> int:
+    if len(text) > MAX_DIGITS or abs(int(text)) > MAX_JSON_INT:
+        raise _JsonFlawError("holds a number beyond 2^53 - 1")
+    return int(text)
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise _JsonFlawError("names a key twice")
+    return made
 
 
 def _list(text: str, kind: Type) -> _Refused:

@@ -12,10 +12,10 @@ from engine.model.expr import Const, Expr, IfElse
 from engine.model.kinds import TEXTUAL, Type
 from engine.packs.expressions.context import Context, Operand
 
-#: ``hash`` and ``address``: hex of any length, as most networks print it; the prefix is part of the value.
-HEX = re.compile(r"(0[xX])?[0-9a-fA-F]+", re.ASCII)
+#: ``hash`` and ``address``: what is not 0x and hex (base58, bech32) is declared as ``id``.
+_HEX = re.compile(r"0[xX][0-9a-fA-F]+", re.ASCII)
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _FREE_TEXT = frozenset({"id", "text"})
-_HEX_TYPES = frozenset({"hash", "address"})
 
 
 def is_text(expr: Expr) -> bool:
@@ -43,14 +43,19 @@ def as_text(value: str, kind: Type) -> tuple[str, None] | tuple[None, tuple[str,
                 f"did you mean '{close[0]}'?" if close else "write one of them",
             )
         case "hash" | "address":
-            if HEX.fullmatch(value):
+            if _HEX.fullmatch(value) and len(value) <= MAX_ID_BYTES:
                 return value.lower(), None
-            return None, (f"'{value}' is not hex", f"a {kind.name} is hex digits, like 0x1a2b")
+            return None, (
+                f"'{value}' is not hex",
+                f"a {kind.name} is 0x and hex digits; what is not hex is declared as id",
+            )
         case "id":
             normal = unicodedata.normalize("NFC", value)
             size = len(normal.encode("utf-8", "surrogatepass"))
             if not value:
                 return None, ("an id cannot be empty", "name something")
+            if _CONTROL.search(value):
+                return None, (f"{value!r} holds a control character", "ids are printable text")
             if size > MAX_ID_BYTES:
                 return None, (f"an id of {size} bytes", f"at most {MAX_ID_BYTES} bytes")
             return normal, None

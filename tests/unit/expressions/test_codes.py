@@ -113,7 +113,7 @@ def test_a_lone_brace_is_refused_where_it_stands(text: str, column: int) -> None
         ("E230", "int", "1_000"),
         ("E230", "int", "012"),
         ("E230", "wei", "1.5 gwei"),
-        ("E230", "quantity", "0x01"),
+        ("E230", "quantity", "0x"),
         ("E231", "wei", "30 gwie"),
         ("E231", "int", "30s"),
         ("E232", "bool", "yes"),
@@ -127,6 +127,13 @@ def test_a_lone_brace_is_refused_where_it_stands(text: str, column: int) -> None
         ("E238", "uint256", str(2**256)),
         ("E239", "list(id)", "a"),
         ("E239", "json", "[1.5]"),
+        ("E239", "json", '{"a": 1, "a": 2}'),
+        ("E239", "json", "[9007199254740993]"),
+        ("E234", "address", "ab12"),
+        ("E236", "id", ""),
+        ("E236", "id", "a\tb"),
+        ("E238", "duration", "300000000d"),
+        ("E238", "bps", "-1"),
     ],
 )
 def test_a_scalar_that_is_not_of_its_type_is_refused(code: str, word: str, text: str) -> None:
