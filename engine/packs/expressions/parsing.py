@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 
 from engine.limits import MAX_EXPRESSION_DEPTH, MAX_EXPRESSION_NODES
 from engine.packs.expressions.scanning import Flaw, scan
 
 
+@lru_cache(maxsize=4_096)
 def parse(text: str) -> ast.expr | Flaw:
     """The tree of one expression. Never raises, whatever the text.
 
+    Every condition is read twice, for its equalities and for its types, so the answer is kept; do not change the tree.
     Offsets in the tree count UTF-8 bytes of the text with its line breaks made spaces, all on line 1.
     """
     flaw = scan(text)
