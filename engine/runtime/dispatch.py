@@ -130,14 +130,16 @@ class Dispatch:
     async def _start(self) -> None:
         for route in list(self._routes.values()):
             await self._open(route)
-        for row in await until_stored(self._outbox.locate):
-            if row.state in ("sent", "ended"):
-                await self._tell_again(row)
-            elif row.withdraw_asked:
-                self._withdrawn[row.command_id] = None
+        rows = await until_stored(self._outbox.locate)
+        self._withdrawn.update((row.command_id, None) for row in rows if row.withdraw_asked)
+        self._spawn(self._tell_again([row for row in rows if row.state in ("sent", "ended")]))
 
-    async def _tell_again(self, row: DispatchRow) -> None:
-        """A row that is sent or ended, whose result may have been lost between the row and the journal."""
+    async def _tell_again(self, rows: list[DispatchRow]) -> None:
+        """Rows that are sent or ended, whose result may have been lost between the row and the journal."""
+        for row in rows:
+            await self._tell_one_again(row)
+
+    async def _tell_one_again(self, row: DispatchRow) -> None:
         if row.state == "ended":
             await self._results.write(row.command_id, row.status, {})
             return
@@ -168,7 +170,7 @@ class Dispatch:
             self._looks_for_withdrawn = True
             for read in reads:
                 await self._offer(await self._route(read.command.connector), read)
-        for route in self._routes.values():
+        for route in list(self._routes.values()):
             await self._read_skipped(route)
 
     async def _read_skipped(self, route: Route) -> None:
