@@ -25,10 +25,14 @@ def check(paths: Paths, as_json: AsJson = False) -> None:
         output.problems(loaded.problems)
         warnings = len(loaded.problems) - errors
         rules = len(loaded.rulebase.rules) if loaded.rulebase else 0
-        counted = f"{rules} rules, {errors} errors, {warnings} warnings"
+        counted = ", ".join((_count(rules, "rule"), _count(errors, "error"), _count(warnings, "warning")))
         output.say(f"not usable: {counted}" if errors else f"ok: {counted}", "bold red" if errors else "bold green")
     if errors:
         raise typer.Exit(Exit.PROBLEMS)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def register(app: typer.Typer) -> None:

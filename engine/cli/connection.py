@@ -20,7 +20,7 @@ from engine.store.secret import secret_path
 from engine.store.url import Endpoint, parse
 
 #: A command gives a server that is just starting that long.
-_PATIENCE_MS = 3_000
+_PATIENCE_MS = 1_000
 
 
 def _endpoint(settings: Settings) -> Endpoint:
