@@ -23,6 +23,10 @@ NOISY_REJECTIONS = 20
 MISSED_AFTER_MS = 60_000
 #: Command sent but without a report for so long becomes `unknown`.
 REPORT_WITHIN_MS = 600_000
+#: A `command` fact stays that long after its last change of status.
+COMMAND_KEEP_MS = 7 * 86_400_000
+#: Firings that may cause one another within one step, one below the other.
+MAX_CHAIN_DEPTH = 128
 
 # --- the journal and its entries ----------------------------------------
 #: Decisions committed together.
@@ -44,6 +48,8 @@ MAX_UINT256 = 2**256 - 1
 MAX_JSON_INT = 2**53 - 1
 #: Claims kept per key.
 MAX_CLAIMS = 16
+#: Sources the engine tells apart; facts of further ones are taken, but not counted by source.
+MAX_SOURCES = 10_000
 #: `rejected` keeps about that many entries; so does `clock`.
 MAX_REJECTED = 100_000
 #: Bytes of a rejected field that are kept.
@@ -69,7 +75,7 @@ MAX_VARIANTS = 16
 
 # --- evaluation ------------------------------------------------------------
 #: Firings of one decision before its chain is cut, its effects dropped and its rules suspended.
-MAX_CHAIN = 1_000
+MAX_CHAIN = 1_000_000
 #: Magnitude of any intermediate result: products of two uint256 fit.
 MAX_RESULT_BITS = 520
 #: Exponent of pow10.

@@ -1,0 +1,90 @@
+"""What a guard may look at beyond its own facts: indexes, claims, windows. One instance serves all guards in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import product
+from typing import TYPE_CHECKING, Protocol
+
+from engine.matching.fact import Claim, Fact, Key
+from engine.matching.memory import Bucket, Index
+from engine.model.kinds import Value
+
+if TYPE_CHECKING:
+    from engine.model.journal import StreamId
+
+
+class Window(Protocol):
+    """When a schedule's window is open."""
+
+    def is_open(self, ms: int) -> bool:
+        """Whether it is open at that instant; ``[open, close)``."""
+        ...
+
+    def next_change(self, ms: int) -> int | None:
+        """The first instant after ``ms`` at which it opens or closes."""
+        ...
+
+
+class Context:
+    """Passed to every guard as ``cx``.
+
+    Attributes:
+        indexes: of the inner terms of the rule being judged; set before each call.
+        seen: (term, key, bucket) for each index read by the current call.
+        ripe: seats whose ``for_distinct`` is met, of the match being judged.
+        windows: schedule name → window.
+    """
+
+    __slots__ = ("indexes", "ripe", "seen", "windows")
+
+    def __init__(self, windows: dict[str, Window]) -> None:
+        self.windows = windows
+        self.indexes: tuple[Index, ...] = ()
+        self.seen: list[tuple[int, Key, Bucket]] = []
+        self.ripe: frozenset[int] = frozenset()
+
+    def look(self, term: int, key: tuple[Value, ...]) -> Iterable[Fact]:
+        """Facts of an inner term's kind under one key."""
+        bucket = self.indexes[term].bucket(key)
+        self.seen.append((term, key, bucket))  # type: ignore[arg-type]
+        return bucket.facts
+
+    def look_any(self, term: int, parts: tuple[tuple[Value, ...], ...]) -> Iterator[Fact]:
+        """Facts under any combination of key values, each fact once."""
+        for key in dict.fromkeys(product(*parts)):
+            yield from self.look(term, key)
+
+    @staticmethod
+    def claims(fact: Fact) -> Iterable[Claim]:
+        """The living claims under a fact's key."""
+        return (fact.claim,) if fact.claims is None else fact.claims.values()
+
+    @staticmethod
+    def is_newer(fact: Fact, one: Claim, other: Claim) -> bool:
+        """Whether a claim is newer than another of the same key, by the kind's order."""
+        return fact.memory.rank(one) > fact.memory.rank(other)
+
+    @staticmethod
+    def rank(fact: Fact) -> tuple[tuple[int, ...], int, int, StreamId]:
+        """What ``latest`` compares."""
+        return fact.memory.rank(fact.claim)
+
+    @staticmethod
+    def free(fact: Fact, amount: int, field: str) -> int:
+        """The reported amount less living reservations. Only plans reserve, so without plans it is the amount."""
+        del fact, field
+        return amount
+
+    @staticmethod
+    def disputed(fact: Fact) -> bool:
+        """Whether claims of equal order differ."""
+        return fact.memory.is_disputed(fact)
+
+    def is_open(self, name: str, now: int, flips: list[int]) -> bool:
+        """Whether a window is open; notes when that changes."""
+        window = self.windows[name]
+        change = window.next_change(now)
+        if change is not None:
+            flips.append(change)
+        return window.is_open(now)

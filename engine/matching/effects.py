@@ -1,0 +1,343 @@
+"""Evaluates and applies what rules do, and says so in the audit."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import EvaluationError, FactRejectedError, LockstepError
+from engine.matching.changes import Changes, dumps
+from engine.matching.fact import Claim, Fact, Key
+from engine.matching.factbase import FactBase
+from engine.matching.guards import CompiledEffect
+from engine.matching.match import Match
+from engine.matching.memory import KindMemory, Taken, scalars
+from engine.model.ids import activation_id, command_id
+from engine.model.journal import OutboxCommand, StreamId
+from engine.model.kinds import Value
+from engine.model.rules import AssertEffect, CommandEffect, ConcludeEffect, RetractEffect
+
+if TYPE_CHECKING:
+    from engine.matching.firing import Firing
+    from engine.matching.node import Group
+
+#: Conclusions of ``exhausted`` are numbered from here, those of ``then`` from 0.
+EXHAUSTED = 1_000
+
+#: An effect with its evaluated values: (arguments, expires) of a command, the values of a fact, or a key.
+Evaluated = tuple[CompiledEffect, int, Any]
+
+
+class Effects:
+    """Applies effects to the fact base and the outbox.
+
+    Attributes:
+        position: journal position of the last applied entry; claims that rules make carry it.
+        revision: of the rule base in force.
+        events: what the current decision has to say.
+        windows: local names of schedules that are windows.
+    """
+
+    def __init__(self, base: FactBase, changes: Changes, revision: str) -> None:
+        self.base = base
+        self.changes = changes
+        self.revision = revision
+        self.position = StreamId(0, 0)
+        self.events: list[dict[str, Any]] = []
+        self.windows: set[str] = set()
+        self.firing: Firing | None = None
+
+    @property
+    def _firing(self) -> Firing:
+        assert self.firing is not None  # noqa: S101 - set when the engine is put together
+        return self.firing
+
+    # -- firing ------------------------------------------------------------------
+    def fire(self, group: Group, match: Match, effects: tuple[CompiledEffect, ...], event: str) -> bool:
+        """Evaluate all effects on the match, then apply them in order; False (and nothing applied) if one fails."""
+        firing, node = self._firing, group.node
+        now = firing.now
+        is_first = event == "fired" and group.attempt == 1
+        attempt = group.attempt if event == "fired" else group.attempt + 1
+        if is_first:
+            group.activation = activation_id(node.name, group.key, firing.cause, firing.fired - 1)
+        base_number = 0 if event == "fired" else EXHAUSTED
+        try:
+            bound = node.bound(match, firing)
+            made = [
+                self._evaluate(effect, base_number + number, match, bound, now, attempt)
+                for number, effect in enumerate(effects)
+            ]
+        except (EvaluationError, FactRejectedError) as error:
+            self.drop(group, match, error)
+            return False
+        said: dict[str, Any] = {
+            "event": event if node.rule.is_live else f"shadow_{event}",
+            "rule": node.name,
+            "revision": self.revision,
+            "activation": group.activation,
+            "attempt": attempt,
+            "group": group.key,
+            "facts": self._facts_of(match, bound, group),
+            "bindings": {
+                label: value
+                for (label, what), value in zip(node.compiled.labels, bound, strict=False)
+                if what == "value"
+            },
+            "commands": [],
+            "asserts": [],
+            "retracts": [],
+            "concludes": [],
+        }
+        self.events.append(said)
+        for compiled, number, values in made:
+            self._apply(compiled, number, values, group, attempt, said)
+        if node.rule.is_live:
+            group.has_fired = True
+        self.changes.group_changed(group)
+        return True
+
+    def _evaluate(
+        self, compiled: CompiledEffect, number: int, match: Match, bound: tuple[Any, ...], now: int, attempt: int
+    ) -> Evaluated:
+        context = self._firing.context
+        values = compiled.evaluate(match.facts, bound, now, attempt, context)
+        if isinstance(compiled.effect, AssertEffect | ConcludeEffect):
+            values = self.base.decoders[compiled.effect.kind.name].from_values(values)
+        return compiled, number, values
+
+    def _apply(
+        self,
+        compiled: CompiledEffect,
+        number: int,
+        values: Any,  # noqa: ANN401 - evaluated values
+        group: Group,
+        attempt: int,
+        said: dict[str, Any],
+    ) -> None:
+        is_live = group.node.rule.is_live
+        match compiled.effect:
+            case CommandEffect() as effect:
+                self._command(effect, number, values, group, attempt, said)
+            case AssertEffect(kind, _, _):
+                outcome = self.assert_fact(kind.name, values, group.node.name) if is_live else None
+                said["asserts"].append(self._said_fact(kind.name, values, outcome))
+            case RetractEffect(kind, _, _):
+                if is_live:
+                    self.base.retract_key(self.base.memories[kind.name], values, self._firing.now)
+                said["retracts"].append({"kind": kind.name, "key": list(values)})
+            case ConcludeEffect(kind, _, _):
+                if is_live:
+                    self._support(group, number, self.base.memories[kind.name], values)
+                said["concludes"].append(self._said_fact(kind.name, values, None))
+
+    def _command(
+        self,
+        effect: CommandEffect,
+        number: int,
+        values: Any,  # noqa: ANN401 - evaluated values
+        group: Group,
+        attempt: int,
+        said: dict[str, Any],
+    ) -> None:
+        args, expires = values
+        identity = command_id(group.activation, number, attempt)
+        verb = f"{effect.connector}.{effect.verb}"
+        command = {"id": identity, "connector": effect.connector, "verb": effect.verb, "command": verb, "args": args}
+        if expires is not None:
+            command["expires"] = expires
+        said["commands"].append(command)
+        if not group.node.rule.is_live:
+            return
+        text = json.dumps(args, separators=(",", ":"), ensure_ascii=False)
+        self.changes.commands.append(
+            OutboxCommand(identity, effect.connector, effect.verb, text, group.node.name, "", expires)
+        )
+        now = self._firing.now
+        row: dict[str, Value] = {
+            "id": identity,
+            "connector": effect.connector,
+            "verb": effect.verb,
+            "rule": group.node.name,
+            "attempt": attempt,
+            "status": "queued",
+            "at": now,
+        }
+        self.put_engine_fact("command", row, now)
+
+    # -- facts of rules and of the engine ----------------------------------------
+    def assert_fact(self, kind: str, values: tuple[Value, ...], source: str) -> Taken | None:
+        """A rule's assertion; None if its block was removed."""
+        now = self._firing.now
+        memory, decoder = self.base.memories[kind], self.base.decoders[kind]
+        if self.base.stands_on_removed(memory, values, now) is not None:
+            return None
+        data = decoder.to_json(values).encode()
+        claim = Claim(source, values, now, None, self.position, data)
+        return self.base.put(memory, scalars(values, memory.kind.key_positions), claim, now)
+
+    def put_engine_fact(self, kind: str, row: dict[str, Value], now: int) -> None:
+        """Set one of the engine's own facts."""
+        memory, decoder = self.base.memories[kind], self.base.decoders[kind]
+        values = decoder.from_values(row)
+        claim = Claim("lockstep", values, now, None, self.position, decoder.to_json(values).encode())
+        self.base.put(memory, scalars(values, memory.kind.key_positions), claim, now)
+
+    def is_current_occurrence(self, match: Match, seat: int, now: int) -> bool:
+        """Whether a match's schedule fact occurred in this very step; windows are states, not occurrences."""
+        fact = match.facts[seat]
+        return fact is not None and (fact.key[0] in self.windows or fact.at == now)
+
+    # -- conclusions ----------------------------------------------------------------
+    def _support(self, group: Group, number: int, memory: KindMemory, values: tuple[Value, ...]) -> None:
+        key = scalars(values, memory.kind.key_positions)
+        before = group.supports.get(number)
+        if before is not None and before != (memory, key):
+            self._withdraw(group, number)
+        memory.supporters.setdefault(key, {})[(group.node.name, group.text, number)] = values
+        group.supports[number] = (memory, key)
+        self.show(memory, key)
+
+    def support(self, group: Group, number: int, match: Match, bound: tuple[Any, ...]) -> None:
+        """Have a group support a conclusion, by the number of its effect.
+
+        Raises:
+            EvaluationError: its values cannot be computed.
+            FactRejectedError: its kind refuses them.
+        """
+        compiled = group.node.compiled
+        effect = compiled.exhausted[number - EXHAUSTED] if number >= EXHAUSTED else compiled.then[number]
+        _, _, values = self._evaluate(effect, number, match, bound, group.fired_at, group.attempt)
+        assert isinstance(effect.effect, ConcludeEffect)  # noqa: S101 - callers number conclusions only
+        self._support(group, number, self.base.memories[effect.effect.kind.name], values)
+
+    def _withdraw(self, group: Group, number: int) -> None:
+        memory, key = group.supports.pop(number)
+        supporters = memory.supporters.get(key, {})
+        supporters.pop((group.node.name, group.text, number), None)
+        if not supporters:
+            memory.supporters.pop(key, None)
+        self.show(memory, key)
+
+    def show(self, memory: KindMemory, key: Key) -> None:
+        """Bring a concluded fact to what its first supporter says, or let it go with its last."""
+        supporters = memory.supporters.get(key)
+        fact = memory.facts.get(key)
+        if not supporters:
+            if fact is not None:
+                self.base.remove(fact)
+            return
+        first = min(supporters)
+        values = supporters[first]
+        if fact is not None and fact.values == values:
+            return
+        now = self._firing.now
+        data = self.base.decoders[memory.name].to_json(values).encode()
+        claim = Claim(first[0], values, now, None, self.position, data)
+        self.base.set_concluded(memory, key, claim)
+
+    def follow(self, group: Group) -> None:
+        """The group's values may have changed: its conclusions follow."""
+        if not group.supports or group.match is None:
+            return
+        bound = group.node.bound(group.match, self._firing)
+        for number in list(group.supports):
+            try:
+                self.support(group, number, group.match, bound)
+            except (EvaluationError, FactRejectedError) as error:
+                self._withdraw(group, number)
+                self.drop(group, group.match, error)
+        self.changes.group_changed(group)
+
+    # -- endings -------------------------------------------------------------------
+    def prepare_ended(self, group: Group) -> None:
+        """Evaluate what ``ended`` would do on the values of now, for they may be gone when it ends."""
+        firing, node = self._firing, group.node
+        match = group.match if group.match in group.members else next(iter(group.members))
+        try:
+            bound = node.bound(match, firing)
+            group.ended = [
+                self._evaluate(effect, number, match, bound, firing.now, group.attempt)
+                for number, effect in enumerate(node.compiled.ended)
+            ]
+        except (EvaluationError, FactRejectedError) as error:
+            group.ended = [error]
+
+    def end(self, group: Group) -> None:
+        """A group that fired no longer holds: ``ended`` applies, its conclusions lose its support."""
+        for number in list(group.supports):
+            self._withdraw(group, number)
+        said: dict[str, Any] = {
+            "event": "ended",
+            "rule": group.node.name,
+            "group": group.key,
+            "activation": group.activation,
+            "asserts": [],
+            "retracts": [],
+            "commands": [],
+            "concludes": [],
+        }
+        self.events.append(said)
+        for item in group.ended or ():
+            if isinstance(item, LockstepError):
+                said["dropped"] = {"code": item.code, "message": item.message}
+                return
+        for compiled, number, values in group.ended or ():
+            self._apply(compiled, number, values, group, 0, said)
+
+    # -- saying so -----------------------------------------------------------------
+    def drop(self, group: Group, match: Match, error: LockstepError) -> None:
+        """An expression failed, so none of the firing's effects applies."""
+        self.events.append(
+            {
+                "event": "dropped",
+                "rule": group.node.name,
+                "group": group.key,
+                "match": match.key,
+                "code": error.code,
+                "message": error.message,
+            }
+        )
+
+    def skipped(self, group: Group, match: Match, why: str) -> None:
+        """A firing that ``once`` held back."""
+        self.events.append(
+            {"event": "skipped", "rule": group.node.name, "group": group.key, "match": match.key, "why": why}
+        )
+
+    def write_audit(self, cause: str, now: int) -> None:
+        """One audit entry for the decision, if it has something to say."""
+        if self.events:
+            fields = [("cause", cause.encode()), ("at", str(now).encode()), ("events", dumps(self.events))]
+            self.changes.audit.append(fields)
+            self.events = []
+
+    def _facts_of(self, match: Match, bound: tuple[Any, ...], group: Group) -> list[dict[str, Any]]:
+        labels = group.node.compiled.labels
+        chosen = {label: value for (label, what), value in zip(labels, bound, strict=False) if what == "claim"}
+        facts = []
+        for pattern, fact in zip(group.node.rule.patterns, match.facts, strict=True):
+            if fact is not None:
+                facts.append(self._said(pattern.alias, fact, chosen.get(pattern.alias) or fact.claim))
+        for (label, what), value in zip(labels, bound, strict=False):
+            if what == "fact" and isinstance(value, Fact):
+                facts.append(self._said(label, value, value.claim))
+        return facts
+
+    def _said(self, alias: str, fact: Fact, claim: Claim) -> dict[str, Any]:
+        values = json.loads(self.base.decoders[fact.memory.name].to_json(claim.values))
+        return {
+            "alias": alias,
+            "kind": fact.memory.name,
+            "key": list(fact.key),
+            "values": values,
+            "position": str(claim.position),
+            "observed_at": claim.at,
+            "source": claim.source,
+        }
+
+    def _said_fact(self, kind: str, values: tuple[Value, ...], outcome: Taken | None) -> dict[str, Any]:
+        said = {"kind": kind, "values": json.loads(self.base.decoders[kind].to_json(values))}
+        if outcome is not None and outcome not in (Taken.ADDED, Taken.CHANGED):
+            said["outcome"] = outcome.value
+        return said

@@ -1,0 +1,343 @@
+"""The matching engine: journal entries and instants in, changes out. Pure: no I/O, no clock.
+
+One step is one journal entry or one due item; ``docs/semantics.md`` says what a step does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from engine import limits
+from engine.errors import FactRejectedError
+from engine.matching.changes import Changes
+from engine.matching.effects import Effects
+from engine.matching.envelope import Envelope, parse_envelope, source_of
+from engine.matching.fact import Claim, Fact
+from engine.matching.factbase import FactBase, Work
+from engine.matching.firing import Firing
+from engine.matching.grounding import Grounder
+from engine.matching.guards import CompiledRule, compile_rule
+from engine.matching.joins import Joiner, JoinShape
+from engine.matching.match import Match
+from engine.matching.memory import Taken
+from engine.matching.node import Group, RuleNode
+from engine.matching.occurrences import Occurrences, Times
+from engine.matching.reports import Reports
+from engine.matching.sources import Source, Sources
+from engine.matching.timeline import ENGINE, EXPIRY, FLIP, GROUP, OCCURRENCE, DueItem, Timeline
+from engine.model.journal import Cursor, Rejection, StreamId
+from engine.model.rules import RuleBase, Schedule
+
+_REFUSALS: Final[dict[Taken, tuple[str, str, str]]] = {
+    Taken.CONFLICT: ("F305", "an event cannot change", "send a new key, or retract the event first"),
+    Taken.FULL: ("F306", "the kind holds as many facts as its limit allows", "retract some, or raise `limit`"),
+}
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What the engine is given instead of reaching for it.
+
+    Attributes:
+        make_joiner: builds the joiner for a list of shapes.
+        times_of: builds the times of a schedule.
+        secret: key of the engine's signatures.
+        suspend_at: cause of a step → rules to suspend before it is settled (a chain of theirs did not end).
+        max_skew_ms: how far in the future a fact may be observed.
+    """
+
+    make_joiner: Callable[[list[JoinShape]], Joiner]
+    times_of: Callable[[Schedule], Times]
+    secret: bytes = b""
+    suspend_at: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    max_skew_ms: int = limits.MAX_SKEW_MS
+
+
+class Engine:
+    """Facts, rules and time put together.
+
+    Attributes:
+        rulebase: the packs in force.
+        now: the time reached: everything due before it has been processed.
+        position: the last applied journal entry.
+        changes: what is not committed yet.
+    """
+
+    def __init__(
+        self, rulebase: RuleBase, surroundings: Surroundings, compiled: Mapping[str, CompiledRule] | None = None
+    ) -> None:
+        self.rulebase = rulebase
+        self.surroundings = surroundings
+        self.now = 0
+        self.position = StreamId(0, 0)
+        self.changes = Changes()
+        self.timeline = Timeline()
+        self.work: list[Work] = []
+        self.base = FactBase(rulebase.kinds.values(), self.timeline, self.changes, self.work)
+        self.effects = Effects(self.base, self.changes, rulebase.revision)
+        times = [(schedule, surroundings.times_of(schedule)) for schedule in rulebase.schedules]
+        windows = {schedule.name: window for schedule, window in times}
+        self.schedules = times
+        self.firing = Firing(dict(windows), self.timeline, self.changes, self.work, self.effects)
+        self.effects.firing = self.firing
+        self.sources = Sources(self.effects, self.timeline, self.changes)
+        self.occurrences = Occurrences(self.effects, self.timeline, self.changes)
+        self.reports = Reports(self)
+        self.nodes: dict[str, RuleNode] = {}
+        for rule in rulebase.rules:
+            made = compiled.get(rule.name) if compiled is not None else None
+            self.nodes[rule.name] = RuleNode(made or compile_rule(rule))
+        self._wire()
+        assert self.base.grounder is not None  # noqa: S101 - _wire has just set it
+        self.base.grounder.start()
+
+    def _wire(self) -> None:
+        """Seat every rule where its patterns look."""
+        base, memories = self.base, self.base.memories
+        plans = [plan for node in self.nodes.values() for plan in node.compiled.plan.grounds]
+        grounder = base.grounder = Grounder(plans, memories, self.surroundings.make_joiner, self)
+        for node in self.nodes.values():
+            node.indexes = tuple(memories[t.kind].need_index(t.positions) for t in node.compiled.inner)
+            for plan in node.compiled.plan.grounds:
+                ground = grounder.grounds[plan]
+                ground.nodes.append(node)
+                for seat, mask in zip(ground.seats, node.compiled.masks, strict=True):
+                    if ground.is_solo:
+                        memories[plan.kinds[0]].solo_nodes.append((mask, node))
+                    else:
+                        seat.nodes.append((mask, node))
+        self.sources.is_watched = any(
+            kind == "source"
+            for node in self.nodes.values()
+            for kind in (*(p.kind.name for p in node.rule.patterns), *(t.kind for t in node.compiled.inner))
+        )
+
+    # -- matches come and go (MatchSink) ---------------------------------------
+    def found(self, match: Match) -> None:
+        """A match is complete: its rules must judge it."""
+        pair = (match,)
+        self.work.extend((node, pair) for node in match.ground.nodes)
+
+    def lost(self, match: Match) -> None:
+        """A match is no more."""
+        for node in match.ground.nodes:
+            node.lose(match, self.firing)
+        match.is_complete = False
+
+    # -- steps -------------------------------------------------------------------
+    def apply(self, entry: StreamId, fields: list[bytes], now: int) -> None:
+        """One journal entry at ``now``; everything due before must have run (``run_due``).
+
+        Raises:
+            RunawayError: see ``Firing.settle``; the engine must then be built again from what was committed.
+        """
+        self.now = now
+        self.position = self.effects.position = entry
+        self._begin(now, str(entry))
+        try:
+            envelope = parse_envelope(fields)
+            self._take(envelope, now)
+        except FactRejectedError as error:
+            self.reject(entry, fields, error)
+        self._finish()
+
+    def _take(self, envelope: Envelope, now: int) -> None:
+        match envelope.op:
+            case "assert":
+                self._assert(envelope, now)
+            case "retract":
+                self._retract(envelope, now)
+            case "reorg":
+                self.reports.reorganise(envelope, now)
+            case "report":
+                self.reports.report(envelope, now)
+            case "result" | "control":
+                self.reports.signed(envelope, now)
+            case _:
+                raise FactRejectedError("F302", f"op {envelope.op} is not taken here", "use `lockstep push`")
+        if envelope.op not in ("result", "control"):
+            self.sources.seen(envelope.source, now, is_good=True)
+
+    def _assert(self, envelope: Envelope, now: int) -> None:
+        memory = self.base.memories.get(envelope.kind)
+        if memory is None:
+            raise _unknown_kind(envelope.kind, self.base)
+        kind = memory.kind
+        if kind.engine or kind.concluded:
+            who = "the engine" if kind.engine else "rules"
+            raise FactRejectedError("F302", f"facts of kind {kind.name} are made by {who} alone", "choose another kind")
+        decoder = self.base.decoders[kind.name]
+        values = decoder.decode(envelope.data)
+        at = envelope.observed_at
+        has_observed_at = at is not None
+        if at is None:
+            at = now
+        elif at > now + self.surroundings.max_skew_ms:
+            raise FactRejectedError(
+                "F303",
+                f"observed_at {at} is {at - now} ms ahead of the entry's time {now}",
+                "set the sender's clock; observed_at is unix milliseconds",
+            )
+        if self.base.removed_blocks:
+            removed = self.base.stands_on_removed(memory, values, now)
+            if removed is not None:
+                raise FactRejectedError(
+                    "F304", f"block {removed[1]} of {removed[0]} was reorganised away", "send what the new chain says"
+                )
+        claim = Claim(envelope.source, values, at, envelope.seq, self.position, envelope.data)
+        taken = self.base.put(memory, decoder.key_of(values), claim, now, has_observed_at=has_observed_at)  # type: ignore[arg-type]
+        if taken is Taken.SUPERSEDED:
+            self._superseded(envelope, now)
+        elif taken is Taken.CONFLICT or taken is Taken.FULL:
+            code, message, hint = _REFUSALS[taken]
+            raise FactRejectedError(code, f"{kind.name}: {message}", hint)
+
+    def _superseded(self, envelope: Envelope, now: int) -> None:
+        source = self.sources.seen(envelope.source, now, is_good=True)
+        if source is not None:
+            source.superseded += 1
+        self.effects.events.append({"event": "superseded", "kind": envelope.kind, "source": envelope.source})
+
+    def _retract(self, envelope: Envelope, now: int) -> None:
+        memory = self.base.memories.get(envelope.kind)
+        if memory is None:
+            raise _unknown_kind(envelope.kind, self.base)
+        if memory.kind.engine or memory.kind.concluded:
+            raise FactRejectedError("F302", f"facts of kind {memory.name} are not retracted by senders", "")
+        key, order = self.base.decoders[memory.name].decode_retract(envelope.data)
+        at = now if envelope.observed_at is None else envelope.observed_at
+        if at > now + self.surroundings.max_skew_ms:
+            raise FactRejectedError("F303", f"observed_at {at} is {at - now} ms ahead", "set the sender's clock")
+        taken = self.base.retract(memory, key, envelope.source, order, at, now)  # type: ignore[arg-type]
+        if not taken:
+            self._superseded(envelope, now)
+
+    def reject(self, entry: StreamId, fields: list[bytes], error: FactRejectedError) -> None:
+        """Send an entry to ``rejected`` and count it against its source."""
+        pairs = list(zip(fields[::2], fields[1::2], strict=False))
+        kept = tuple(
+            (n[: limits.MAX_REJECTED_FIELD_BYTES], v[: limits.MAX_REJECTED_FIELD_BYTES]) for n, v in pairs[:16]
+        )
+        self.changes.rejected.append(Rejection(entry, kept, error.code, error.message, error.hint))
+        source = source_of(fields)
+        if source is not None:
+            self.sources.rejected(source, self.now, error.code)
+
+    def _begin(self, now: int, cause: str) -> None:
+        self.firing.begin(now, cause)
+        rules = self.surroundings.suspend_at.get(cause)
+        if rules:
+            for rule in rules:
+                self.firing.suspended.add(rule)
+                self.changes.suspended_changed(rule, is_suspended=True)
+            self.effects.events.append(
+                {"event": "suspended", "rules": list(rules), "code": "X201", "message": "the chain does not end"}
+            )
+
+    def _finish(self) -> None:
+        if self.sources.is_watched and self.sources.dirty:
+            self.sources.show(self.firing.now)
+        if self.work or self.firing.touched or self.firing.agenda:
+            self.firing.settle()
+        if self.effects.events:
+            self.effects.write_audit(self.firing.cause, self.firing.now)
+
+    # -- time --------------------------------------------------------------------
+    def run_due(self, limit: int, most: int | None = None) -> int:
+        """Process what is due before ``limit``, in order, each at its own instant.
+
+        Args:
+            limit: the time that is reached; what is due at exactly that instant waits until time is past it.
+            most: stop after so many decisions (the rest stays due).
+
+        Returns:
+            How many decisions were made.
+        """
+        made = 0
+        while most is None or made < most:
+            item = self.timeline.pop_before(limit)
+            if item is None:
+                self.now = max(self.now, limit)
+                break
+            if self._run(item, limit):
+                made += 1
+        return made
+
+    def _run(self, item: DueItem, limit: int) -> bool:
+        payload = item.payload
+        match item.rank:
+            case rank if rank == EXPIRY and isinstance(payload, Fact):
+                if payload.expires_at != item.at or not payload.is_alive:
+                    return False
+                self._due(item)
+                if not self.base.expire(payload, item.at):
+                    return False
+            case rank if rank == OCCURRENCE:
+                self._due(item)
+                if not self.occurrences.due(item, limit):
+                    return False
+            case rank if rank == FLIP and isinstance(payload, tuple):
+                node, match = payload
+                if node.wakes.get(match) != item.at:
+                    return False
+                del node.wakes[match]
+                self._due(item)
+                self.work.append((node, (match,)))
+            case rank if rank == GROUP and isinstance(payload, Group):
+                if payload.due != item.at or payload.node.groups.get(payload.key) is not payload:
+                    return False
+                self._due(item)
+                self.firing.due(payload)
+            case rank if rank == ENGINE and isinstance(payload, Source):
+                self._due(item)
+                if not self.sources.due(payload, item.at):
+                    return False
+            case _:
+                raise AssertionError(f"unknown due item {item!r}")
+        self._finish()
+        return True
+
+    def _due(self, item: DueItem) -> None:
+        self.now = max(self.now, item.at)
+        self._begin(item.at, item.cause)
+
+    def next_due(self) -> int | None:
+        """The earliest instant at which something may be due, for the alarm clock."""
+        return self.timeline.next_at()
+
+    # -- committing ----------------------------------------------------------------
+    @property
+    def cursor(self) -> Cursor:
+        """Where the engine is."""
+        return Cursor(self.position, self.now)
+
+    def bring_sources_up(self) -> None:
+        """Before a commit: let the ``source`` facts say what is known, when no rule needed them earlier."""
+        if self.sources.dirty:
+            self.sources.show(self.now)
+
+    def figures(self) -> dict[str, int]:
+        """Counts for status and metrics."""
+        return {
+            "facts": self.base.count,
+            "groundings": self.base.grounder.count if self.base.grounder is not None else 0,
+            "active": sum(len(node.groups) for node in self.nodes.values()),
+            "pending_deadlines": len(self.timeline),
+            "rules": len(self.nodes),
+            "suspended": len(self.firing.suspended),
+        }
+
+
+def _unknown_kind(name: str, base: FactBase) -> FactRejectedError:
+    known = sorted(n for n, m in base.memories.items() if not m.kind.engine)
+    return FactRejectedError(
+        "F301", f"no pack in force declares a kind {name!r}", f"known kinds: {', '.join(known[:40])}"
+    )
+
+
+def said(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
+    """For messages: a JSON value, cut to a bound."""
+    return json.dumps(value, ensure_ascii=False)[:120]

@@ -1,0 +1,289 @@
+"""All working memories together: takes claims, retractions and expiries, and notes which rules must look again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from engine import limits
+from engine.matching.decoders import KindDecoder
+from engine.matching.fact import Claim, Fact, Key
+from engine.matching.guards import claims_bit, observed_bit
+from engine.matching.match import Match
+from engine.matching.memory import KindMemory, Taken, Tombstone
+from engine.matching.timeline import EXPIRY, Timeline
+from engine.model.kinds import Kind, Value
+
+if TYPE_CHECKING:
+    from engine.matching.changes import Changes
+    from engine.matching.grounding import Grounder
+    from engine.matching.node import RuleNode
+
+#: A rule and matches it must judge again.
+Work = tuple["RuleNode", Iterable[Match]]
+
+
+class FactBase:
+    """Facts of all kinds.
+
+    Attributes:
+        memories: by kind name.
+        decoders: by kind name.
+        work: what must be judged before the step is settled.
+        removed_blocks: (network, block hash) → instant until which it is remembered.
+    """
+
+    def __init__(self, kinds: Iterable[Kind], timeline: Timeline, changes: Changes, work: list[Work]) -> None:
+        self.memories = {kind.name: KindMemory(kind) for kind in kinds}
+        self.decoders = {name: KindDecoder(memory.kind) for name, memory in self.memories.items()}
+        self.timeline = timeline
+        self.changes = changes
+        self.work = work
+        self.removed_blocks: dict[tuple[str, str], int] = {}
+        self.grounder: Grounder | None = None
+        self.count = 0
+
+    # -- claims ---------------------------------------------------------------
+    def put(self, memory: KindMemory, key: Key, claim: Claim, now: int, *, has_observed_at: bool = True) -> Taken:
+        """Take a claim; what it changes is noted in ``work`` and ``changes``."""
+        fact = memory.facts.get(key)
+        source = claim.source if memory.per_source else ""
+        old = fact if fact is None else (fact.claim if fact.claims is None else fact.claims.get(claim.source))
+        previous = old if isinstance(old, Claim) else None
+        verdict = memory.judge_claim(previous, claim, now, has_observed_at)
+        if verdict is Taken.SAME or verdict is Taken.SUPERSEDED or verdict is Taken.CONFLICT:
+            return verdict
+        if previous is None and memory.is_buried(key, source, claim, now):
+            return Taken.SUPERSEDED
+        if fact is None:
+            limit = memory.kind.limit
+            if limit is not None and len(memory.facts) >= limit:
+                return Taken.FULL
+            self._add(memory, key, claim)
+            return Taken.ADDED
+        self._replace(fact, previous, claim)
+        return verdict
+
+    def _add(self, memory: KindMemory, key: Key, claim: Claim) -> Fact:
+        fact = Fact(memory, key, claim)
+        if memory.per_source:
+            fact.claims = {claim.source: claim}
+        memory.facts[key] = fact
+        self.count += 1
+        self._note_block(fact, claim)
+        self._schedule_expiry(fact, claim)
+        self.changes.claim_changed(fact, claim.source)
+        assert self.grounder is not None  # noqa: S101 - set before the first fact
+        self.grounder.added(fact)
+        if memory.indexes:
+            self.work.extend((node, (match,)) for node, match in memory.enter_indexes(fact))
+        return fact
+
+    def _replace(self, fact: Fact, old: Claim | None, claim: Claim) -> None:
+        memory = fact.memory
+        self.changes.claim_changed(fact, claim.source)
+        if fact.claims is None:
+            fact.claim = claim
+        else:
+            fact.claims[claim.source] = claim
+            if len(fact.claims) > limits.MAX_CLAIMS:
+                oldest = min(fact.claims.values(), key=memory.rank)
+                del fact.claims[oldest.source]
+                self.changes.claim_changed(fact, oldest.source)
+            fact.claim = memory.newest(fact)
+        if memory.kind.chain_block is not None:
+            if old is not None:
+                self._forget_block(fact, old)
+            self._note_block(fact, claim)
+        if memory.ttl_ms is not None and fact.claims is not None:
+            self._schedule_expiry(fact, claim)
+        self._refresh(fact)
+
+    def _refresh(self, fact: Fact) -> None:
+        """The newest claim may be another now: bring the fact to it and note who must look."""
+        claim, before = fact.claim, fact.values
+        kind = fact.memory.kind
+        changed = 0 if fact.claims is None else claims_bit(kind)
+        if claim.at != fact.at:
+            fact.at = claim.at
+            changed |= observed_bit(kind)
+        if claim.values is not before and claim.values != before:
+            bit = 1
+            for new, old in zip(claim.values, before, strict=True):
+                if new != old:
+                    changed |= bit
+                bit <<= 1
+        fact.values = claim.values
+        if changed:
+            self.touch(fact, before, changed)
+
+    def touch(self, fact: Fact, before: tuple[Value, ...], changed: int) -> None:
+        """Note which rules read what changed in a fact, and move its matches if look-ups or joins read it."""
+        memory, work = fact.memory, self.work
+        if fact.solo is not None:
+            solo = (fact.solo,)
+            for mask, node in memory.solo_nodes:
+                if mask & changed:
+                    work.append((node, solo))
+        if fact.seats is not None:
+            for seat, matches in fact.seats.items():
+                for mask, node in seat.nodes:
+                    if mask & changed:
+                        work.append((node, matches))
+        if memory.indexes:
+            work.extend((node, (match,)) for node, match in memory.move_in_indexes(fact, before, changed))
+        if changed & memory.source_bits and self.grounder is not None:
+            self.grounder.changed(fact, changed)
+
+    def restore(self, memory: KindMemory, key: Key, claim: Claim) -> None:
+        """Put a committed claim back, whatever its order."""
+        fact = memory.facts.get(key)
+        if fact is None:
+            self._add(memory, key, claim)
+        else:
+            self._replace(fact, None, claim)
+
+    def set_concluded(self, memory: KindMemory, key: Key, claim: Claim) -> None:
+        """Set a concluded fact; nothing is older than a conclusion."""
+        fact = memory.facts.get(key)
+        if fact is None:
+            self._add(memory, key, claim)
+        else:
+            self._replace(fact, fact.claim, claim)
+
+    # -- endings -------------------------------------------------------------
+    def remove_claim(self, fact: Fact, source: str) -> None:
+        """Take one source's claim away; the next newest becomes the fact, or the fact goes."""
+        if fact.claims is None or len(fact.claims) <= 1:
+            self.remove(fact)
+            return
+        gone = fact.claims.pop(source)
+        self.changes.claim_changed(fact, source)
+        self._forget_block(fact, gone)
+        fact.claim = fact.memory.newest(fact)
+        self._refresh(fact)
+
+    def remove(self, fact: Fact) -> None:
+        """Take a fact out of memory with all its claims."""
+        memory = fact.memory
+        for source in fact.claims or (fact.claim.source,):
+            self.changes.claim_changed(fact, source)
+        fact.is_alive = False
+        del memory.facts[fact.key]
+        self.count -= 1
+        for claim in [fact.claim] if fact.claims is None else list(fact.claims.values()):
+            self._forget_block(fact, claim, keep_if_shared=False)
+        if memory.indexes:
+            self.work.extend((node, (match,)) for node, match in memory.leave_indexes(fact))
+        assert self.grounder is not None  # noqa: S101 - set before the first fact
+        self.grounder.removed(fact)
+
+    def retract(
+        self, memory: KindMemory, key: Key, source: str, order: tuple[int, ...] | None, at: int, now: int
+    ) -> bool:
+        """Retract a source's claim (the claim, where a key holds one); False if the retraction is older than it.
+
+        Leaves a tombstone either way it is taken, so that what comes late stays away.
+        """
+        fact = memory.facts.get(key)
+        claim = None if fact is None else fact.claim if fact.claims is None else fact.claims.get(source)
+        if claim is not None and not memory.is_expired(claim, now) and memory.retraction_is_old(claim, order, at):
+            return False
+        stone_order = order or (memory.order_of(claim.values) if claim is not None and memory.order else ())
+        self.bury(
+            memory, key, source if memory.per_source else "", Tombstone(stone_order, at, now + limits.TOMBSTONE_MS)
+        )
+        if fact is not None and claim is not None:
+            self.remove_claim(fact, claim.source)
+        return True
+
+    def retract_key(self, memory: KindMemory, key: Key, now: int) -> bool:
+        """A rule's ``retract``: every claim under the key goes and leaves a tombstone. False if there was none."""
+        fact = memory.facts.get(key)
+        if fact is None:
+            return False
+        for claim in [fact.claim] if fact.claims is None else list(fact.claims.values()):
+            order = memory.order_of(claim.values) if memory.order else ()
+            source = claim.source if memory.per_source else ""
+            self.bury(memory, key, source, Tombstone(order, now, now + limits.TOMBSTONE_MS))
+        self.remove(fact)
+        return True
+
+    def bury(self, memory: KindMemory, key: Key, source: str, stone: Tombstone) -> None:
+        """Set a tombstone."""
+        memory.tombstones[(key, source)] = stone
+        self.changes.tombstone_changed(memory.name, key, source, stone)
+
+    def expire(self, fact: Fact, now: int) -> bool:
+        """Remove the claims past their ttl; False if none was (a renewal came since the item was made)."""
+        memory = fact.memory
+        if memory.ttl_ms is None or not fact.is_alive:
+            return False
+        fact.expires_at = 0
+        claims = [fact.claim] if fact.claims is None else list(fact.claims.values())
+        gone = [claim for claim in claims if memory.is_expired(claim, now)]
+        if len(gone) == len(claims):
+            self.remove(fact)
+            return True
+        for claim in gone:
+            self.remove_claim(fact, claim.source)
+        oldest = fact.claim if fact.claims is None else min(fact.claims.values(), key=lambda claim: claim.at)
+        self._schedule_expiry(fact, oldest)
+        return bool(gone)
+
+    def _schedule_expiry(self, fact: Fact, claim: Claim) -> None:
+        """One item a fact, for its oldest claim; a renewal leaves it, and it is moved when it comes up."""
+        ttl = fact.memory.ttl_ms
+        if ttl is None:
+            return
+        at = claim.at + ttl + 1
+        if fact.expires_at and fact.expires_at <= at:
+            return
+        fact.expires_at = at
+        self.timeline.push(at, EXPIRY, fact.memory.name, fact.key_text, fact)
+
+    # -- blocks -----------------------------------------------------------------
+    def _note_block(self, fact: Fact, claim: Claim) -> None:
+        block = fact.memory.block_of(claim.values)
+        if block is not None:
+            fact.memory.blocks.setdefault(block, {})[fact] = None
+
+    def _forget_block(self, fact: Fact, claim: Claim, *, keep_if_shared: bool = True) -> None:
+        block = fact.memory.block_of(claim.values)
+        holders = None if block is None else fact.memory.blocks.get(block)
+        if block is None or holders is None:
+            return
+        if keep_if_shared and fact.claims is not None:
+            others = fact.claims.values()
+            if any(fact.memory.block_of(c.values) == block for c in others if c is not claim):
+                return
+        holders.pop(fact, None)
+        if not holders:
+            del fact.memory.blocks[block]
+
+    def remove_block(self, network: str, block: str, now: int) -> None:
+        """Remember a removed block, and take away every claim that stands on it, without tombstone."""
+        self.removed_blocks[(network, block)] = now + limits.REORG_MEMORY_MS
+        self.changes.block_changed(network, block, now + limits.REORG_MEMORY_MS)
+        for memory in self.memories.values():
+            for fact in list(memory.blocks.get((network, block), ())):
+                claims = [fact.claim] if fact.claims is None else list(fact.claims.values())
+                for claim in claims:
+                    if fact.is_alive and memory.block_of(claim.values) == (network, block):
+                        self.remove_claim(fact, claim.source)
+
+    def restore_block(self, network: str, block: str) -> None:
+        """A block is part of the chain (again)."""
+        if self.removed_blocks.pop((network, block), None) is not None:
+            self.changes.block_changed(network, block, None)
+
+    def stands_on_removed(self, memory: KindMemory, values: tuple[Value, ...], now: int) -> tuple[str, str] | None:
+        """The removed block a claim with these values stands on, if any."""
+        block = memory.block_of(values) if self.removed_blocks else None
+        if block is None:
+            return None
+        until = self.removed_blocks.get(block)
+        if until is not None and now > until:
+            self.restore_block(*block)
+            return None
+        return block if until is not None else None

@@ -1,0 +1,328 @@
+"""Settles a step: judges what must look again, ends and begins groups, and fires the best until nothing is ready."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING, Any
+
+from engine import limits
+from engine.errors import EvaluationError, LockstepError
+from engine.matching.context import Context, Window
+from engine.matching.fact import Key
+from engine.matching.match import Match
+from engine.matching.node import Group, RuleNode, State
+from engine.matching.timeline import GROUP, Timeline
+from engine.model.kinds import Value
+
+if TYPE_CHECKING:
+    from engine.matching.changes import Changes
+    from engine.matching.effects import Effects
+    from engine.matching.factbase import Work
+
+
+class RunawayError(LockstepError):
+    """A chain of firings does not end; the step must be decided again without these rules."""
+
+    def __init__(self, cause: str, rules: tuple[str, ...]) -> None:
+        super().__init__("X201", f"the chain begun by {cause} does not end: {', '.join(rules)}")
+        self.cause = cause
+        self.rules = rules
+
+
+class Firing:
+    """The agenda and the state of the step being settled.
+
+    Attributes:
+        now: time of the step.
+        cause: its stable name.
+        touched: groups that gained or lost members since the last round.
+        followed: groups whose values may have changed.
+        fired: firings of this step so far.
+        suspended: rules that do not fire until the rule base changes or an operator resumes them.
+        once: (name, key) → when it fired.
+    """
+
+    def __init__(
+        self, windows: dict[str, Window], timeline: Timeline, changes: Changes, work: list[Work], effects: Effects
+    ) -> None:
+        self.context = Context(windows)
+        self.flips: list[int] = []
+        self.timeline = timeline
+        self.changes = changes
+        self.work = work
+        self.effects = effects
+        self.now = 0
+        self.cause = ""
+        self.touched: dict[Group, None] = {}
+        self.followed: dict[Group, None] = {}
+        self.lost_distinct: dict[tuple[RuleNode, tuple[Key, ...], int], Match] = {}
+        self.agenda: list[tuple[int, int, str, str, int, int, Group]] = []
+        self.fired = 0
+        self.suspended: set[str] = set()
+        self.held_back: dict[Group, None] = {}
+        self.once: dict[tuple[str, Value], int] = {}
+        self._serial = 0
+        self._current: Group | None = None
+
+    # -- the step --------------------------------------------------------------
+    def begin(self, now: int, cause: str) -> None:
+        """A step begins; whatever it changes is settled by ``settle``."""
+        self.now = now
+        self.cause = cause
+        self.fired = 0
+        self._current = None
+
+    def settle(self) -> None:
+        """Judge, end, begin and fire until nothing is ready.
+
+        Raises:
+            RunawayError: firings cause one another without end.
+        """
+        self._round()
+        while self.agenda:
+            *_, version, _, group = heapq.heappop(self.agenda)
+            if group.version != version or group.state is not State.READY or not group.members:
+                continue
+            if group.node.name in self.suspended:
+                self.held_back[group] = None
+                continue
+            self._current = group
+            self._take(group)
+            self._round()
+        self._current = None
+
+    def _round(self) -> None:
+        """Bring every rule to its truth; endings apply before anything fires and may make others look again."""
+        work = self.work
+        while work or self.touched or self.followed:
+            while work:
+                batch = work[:]
+                work.clear()
+                for node, matches in batch:
+                    node.judge(matches, self)
+            if self.lost_distinct:
+                self._forget_distinct()
+            if self.touched or self.followed:
+                self._turn()
+
+    def _turn(self) -> None:
+        touched, followed = self.touched, self.followed
+        self.touched, self.followed = {}, {}
+        over = [group for group in touched if not group.members]
+        for group in sorted(over, key=lambda g: (g.node.name, g.text)):
+            self._end(group)
+        for group in touched:
+            if not group.members:
+                continue
+            if group.state is State.NEW:
+                self._start(group)
+            self.changes.group_changed(group)
+            if group.has_fired and group.match not in group.members:
+                followed[group] = None
+        for group in followed:
+            if group.members:
+                self._follow(group)
+
+    def _forget_distinct(self) -> None:
+        for (node, key, seat), match in self.lost_distinct.items():
+            if not match.is_complete and node.distinct.pop((key, seat), None) is not None:
+                self.changes.distinct_changed_key(node, key, seat)
+        self.lost_distinct.clear()
+
+    # -- groups ----------------------------------------------------------------
+    def _start(self, group: Group) -> None:
+        rule = group.node.rule
+        group.since = group.moment = self.now
+        if self._current is not None:
+            group.parent = self._current
+            group.depth = self._current.depth + 1
+        if not self._may_begin(group):
+            group.state = State.DONE
+        elif rule.for_ms:
+            group.state = State.WAITING
+            self.set_timer(group, self.now + rule.for_ms)
+        else:
+            self.make_ready(group)
+
+    def _may_begin(self, group: Group) -> bool:
+        """A match on an occurrence of a schedule fires in that occurrence's own step, or not at all."""
+        node = group.node
+        if not node.occurrences:
+            return True
+        match = next(iter(group.members))
+        return all(self.effects.is_current_occurrence(match, seat, self.now) for seat in node.occurrences)
+
+    def make_ready(self, group: Group) -> None:
+        """Put a group into the agenda as of now."""
+        group.state = State.READY
+        group.moment = self.now
+        self._enqueue(group)
+
+    def _enqueue(self, group: Group) -> None:
+        group.version += 1
+        self._serial += 1
+        priority, _ = self._best(group)
+        entry = (-priority, group.moment, group.node.name, group.text, group.version, self._serial, group)
+        heapq.heappush(self.agenda, entry)
+
+    def _best(self, group: Group) -> tuple[int, Match]:
+        """The match a group fires with, and its priority: larger priority, earlier since, then fact keys."""
+        if len(group.members) == 1:
+            match = next(iter(group.members))
+            return self._priority(group.node, match), match
+        ranked = ((-self._priority(group.node, m), since, m.text, m) for m, since in group.members.items())
+        best = min(ranked, key=lambda r: r[:3])
+        return -best[0], best[3]
+
+    def _priority(self, node: RuleNode, match: Match) -> int:
+        value_of = node.compiled.priority
+        if value_of is None:
+            return 0
+        try:
+            value = value_of(match.facts, node.bound(match, self), self.now, 0, self.context)
+        except EvaluationError:
+            return 0
+        return value if isinstance(value, int) else 0
+
+    def _follow(self, group: Group) -> None:
+        if group.state is State.READY and group.node.compiled.priority is not None:
+            self._enqueue(group)
+        if group.has_fired:
+            if group.match not in group.members:
+                group.match = self._best(group)[1]
+            self.effects.follow(group)
+        if group.node.compiled.ended:
+            self.effects.prepare_ended(group)
+
+    def _end(self, group: Group) -> None:
+        node = group.node
+        if node.groups.get(group.key) is group:
+            del node.groups[group.key]
+        group.due = 0
+        group.version += 1
+        self.held_back.pop(group, None)
+        self.changes.group_changed(group)
+        if group.has_fired:
+            self.effects.end(group)
+
+    def set_timer(self, group: Group, at: int) -> None:
+        """Have ``due`` called for the group at that instant; a group has one timer."""
+        group.due = at
+        self.timeline.push(at, GROUP, group.node.name, group.text, group)
+
+    def release(self, rule: str) -> None:
+        """Let a suspended rule fire again; what it held back and still holds becomes ready now."""
+        if rule not in self.suspended:
+            return
+        self.suspended.discard(rule)
+        self.changes.suspended_changed(rule, is_suspended=False)
+        for group in [g for g in self.held_back if g.node.name == rule]:
+            del self.held_back[group]
+            if group.members and group.state is State.READY:
+                self.make_ready(group)
+
+    # -- timers ----------------------------------------------------------------
+    def due(self, group: Group) -> None:
+        """A group's timer has come."""
+        group.due = 0
+        self.changes.group_changed(group)
+        if group.state in (State.WAITING, State.THROTTLED):
+            self.make_ready(group)
+            return
+        self._repeat(group)
+
+    def _repeat(self, group: Group) -> None:
+        rule = group.node.rule
+        if rule.repeat is None:
+            return
+        if group.node.name in self.suspended:
+            self.held_back[group] = None
+            return
+        self._current = group
+        self.fired += 1
+        match = self._chosen(group)
+        if group.attempt <= rule.repeat.times:
+            group.attempt += 1
+            self.effects.fire(group, match, group.node.compiled.then, "fired")
+            self._arm_repeat(group)
+        else:
+            self.effects.fire(group, match, group.node.compiled.exhausted, "exhausted")
+
+    def _chosen(self, group: Group) -> Match:
+        if group.match is None or group.match not in group.members or group.node.compiled.per is not None:
+            group.match = self._best(group)[1]
+        return group.match
+
+    def _arm_repeat(self, group: Group) -> None:
+        """The next firing, at its nominal time; after the last, ``exhausted`` one ``every`` later."""
+        repeat = group.node.rule.repeat
+        if repeat is None:
+            return
+        if group.attempt <= repeat.times or group.node.compiled.exhausted:
+            self.set_timer(group, group.fired_at + repeat.every_ms * group.attempt)
+
+    # -- firing ----------------------------------------------------------------
+    def _take(self, group: Group) -> None:
+        node = group.node
+        match = self._best(group)[1]
+        self.changes.group_changed(group)
+        try:
+            bound = node.bound(match, self)
+            once = self._once_key(node, match, bound)
+            per = self._throttle_key(node, match, bound)
+        except EvaluationError as error:
+            group.state = State.DONE
+            self.effects.drop(group, match, error)
+            return
+        if once is not None and self._is_remembered(once, node):
+            group.state = State.DONE
+            self.effects.skipped(group, match, "once")
+            return
+        throttle = node.rule.throttle
+        if throttle is not None:
+            last = node.throttled.get(per)
+            if last is not None and last + throttle.every_ms > self.now:
+                group.state = State.THROTTLED
+                self.set_timer(group, last + throttle.every_ms)
+                return
+        self._guard_chain(group)
+        group.state = State.DONE
+        group.fired_at = self.now
+        group.attempt = 1
+        group.match = match
+        if not self.effects.fire(group, match, node.compiled.then, "fired"):
+            return
+        if once is not None:
+            self.once[once] = self.now
+            self.changes.once_changed(*once, self.now)
+        if throttle is not None:
+            node.throttled[per] = self.now
+            self.changes.throttle_changed(node.name, per, self.now)
+        self._arm_repeat(group)
+
+    def _once_key(self, node: RuleNode, match: Match, bound: tuple[Any, ...]) -> tuple[str, Value] | None:
+        key_of, once = node.compiled.once_key, node.rule.once
+        if key_of is None or once is None:
+            return None
+        return once.name, key_of(match.facts, bound, self.now, 0, self.context)
+
+    def _throttle_key(self, node: RuleNode, match: Match, bound: tuple[Any, ...]) -> Value:
+        per = node.compiled.throttle_per
+        return "" if per is None else per(match.facts, bound, self.now, 0, self.context)
+
+    def _is_remembered(self, key: tuple[str, Value], node: RuleNode) -> bool:
+        at = self.once.get(key)
+        once = node.rule.once
+        return at is not None and once is not None and self.now - at <= once.keep_ms
+
+    def _guard_chain(self, group: Group) -> None:
+        self.fired += 1
+        if group.depth <= limits.MAX_CHAIN_DEPTH and self.fired <= limits.MAX_CHAIN:
+            return
+        counts: dict[str, int] = {}
+        link: Group | None = group
+        while link is not None:
+            counts[link.node.name] = counts.get(link.node.name, 0) + 1
+            link = link.parent
+        repeated = tuple(sorted(name for name, count in counts.items() if count > 1))
+        raise RunawayError(self.cause, repeated or (group.node.name,))

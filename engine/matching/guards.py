@@ -1,0 +1,517 @@
+"""Compiles a rule into Python functions: its guard, its bindings, its effects.
+
+Every function of a rule takes ``F`` (the facts of the match, by seat), ``now`` (ms), ``cx`` (look-ups into memory, see
+``context.py``) and ``W`` (a list that collects the instants at which a time test will flip).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from engine.errors import EvaluationError
+from engine.matching import functions, runtime
+from engine.matching.emit import Names, emit, emit_wire
+from engine.matching.shapes import RulePlan, conjuncts, plan_rule
+from engine.model.expr import Age, Compare, Disputed, Expr, FieldRef, In, ObservedAt
+from engine.model.exprtools import aliases_read, walk
+from engine.model.kinds import Kind
+from engine.model.rules import (
+    Aggregate,
+    AssertEffect,
+    Check,
+    CommandEffect,
+    ConcludeEffect,
+    Effect,
+    Let,
+    Pattern,
+    Pick,
+    RetractEffect,
+    Rule,
+    Without,
+)
+
+Guard = Callable[[Any, int, Any, list[int]], int]
+Bind = Callable[[Any, int, Any, list[int]], tuple[Any, ...] | None]
+Evaluate = Callable[[Any, tuple[Any, ...], int, int, Any], Any]
+
+
+def observed_bit(kind: Kind) -> int:
+    """The bit that says: a claim's observed_at changed."""
+    return 1 << len(kind.fields)
+
+
+def claims_bit(kind: Kind) -> int:
+    """The bit that says: some source's claim under the key changed, though perhaps not the newest."""
+    return 2 << len(kind.fields)
+
+
+def _bit(kind: Kind, position: int) -> int:
+    """The bit of a field; -1: of observed_at, -2: of the set of claims."""
+    if position == -1:
+        return observed_bit(kind)
+    return claims_bit(kind) if position == -2 else 1 << position
+
+
+@dataclass(frozen=True, slots=True)
+class InnerTerm:
+    """A ``latest``, ``best``, ``without`` or aggregate: which index it reads, and which changes of a fact in it matter.
+
+    Attributes:
+        kind: name of the kind.
+        positions: fields of the index, ascending; ``key(...)`` values come in this order.
+        mask: bits of the fields it reads beyond the index.
+    """
+
+    kind: str
+    positions: tuple[int, ...]
+    mask: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledEffect:
+    """An effect and the function that evaluates it: ``(F, E, now, attempt, cx) -> values``."""
+
+    effect: Effect
+    evaluate: Evaluate
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """A rule as functions.
+
+    Attributes:
+        rule: what it was made of.
+        plan: how its matches are found.
+        guard: 0 if it holds, else the 1-based number of the first term that does not; -1 if an expression failed.
+        bind: the values of its picks, quorum claims and locals, or None if it does not hold.
+        ripening: pattern seat → function giving the value a ``for_distinct`` counts, or None while its pattern fails.
+        masks: by seat: bits of the fields its judgement reads.
+        inner: its inner terms; ``cx.look(k, …)`` reads the k-th.
+        is_timed: whether its truth may change by time alone.
+        labels: what ``bind`` gives, in order: (alias or name, "fact", "claim" or "value").
+        source: the generated text, for people.
+    """
+
+    rule: Rule
+    plan: RulePlan
+    guard: Guard
+    bind: Bind
+    ripening: dict[int, Callable[[Any, int, Any, list[int]], Any]]
+    masks: tuple[int, ...]
+    inner: tuple[InnerTerm, ...]
+    is_timed: bool
+    labels: tuple[tuple[str, str], ...]
+    then: tuple[CompiledEffect, ...]
+    ended: tuple[CompiledEffect, ...]
+    exhausted: tuple[CompiledEffect, ...]
+    per: Evaluate | None
+    priority: Evaluate | None
+    once_key: Evaluate | None
+    throttle_per: Evaluate | None
+    source: str
+
+
+_GLOBALS: dict[str, Any] = {
+    name: getattr(functions, name)
+    for name in (
+        "ceil_bps",
+        "ceil_div",
+        "floor_bps",
+        "floor_div",
+        "join_text",
+        "largest",
+        "magnitude",
+        "mod",
+        "mul_div_ceil",
+        "mul_div_floor",
+        "multiply",
+        "pow10",
+        "render",
+        "smallest",
+    )
+} | {name: getattr(runtime, name) for name in ("t_ge", "t_gt", "t_le", "t_lt", "wire_int", "wire_json", "wire_number")}
+_GLOBALS["EvaluationError"] = EvaluationError
+_BUILTINS: dict[str, Any] = {}
+
+
+class _Writer:
+    """Writes one rule's functions; the variables of each term are numbered by its place in the ``when``."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self.plan = plan_rule(rule)
+        self.names = Names()
+        self.inner: list[InnerTerm] = []
+        self.env: list[str] = []
+        self.labels: list[tuple[str, str]] = []
+        self.blocks: list[list[str]] = []
+        self.masks = [0] * len(rule.patterns)
+        self.ripening: dict[int, list[str]] = {}
+        self.seats = {p.alias: i for i, p in enumerate(rule.patterns)}
+        self.inner_aliases: dict[str, int] = {}
+        for number, term in enumerate(rule.terms):
+            self.blocks.append(self._block(number, term))
+
+    # -- terms --------------------------------------------------------------
+    def _block(self, number: int, term: object) -> list[str]:
+        match term:
+            case Pattern():
+                return self._pattern(number, term)
+            case Pick():
+                return self._pick(number, term)
+            case Without():
+                return self._without(number, term)
+            case Aggregate():
+                return self._aggregate(number, term)
+            case Let():
+                variable = f"L{number}"
+                line = f"{variable} = {emit(term.value, self.names)}"
+                self.names.locals[term.name] = variable
+                self._bind(variable, term.name, "value")
+                return [line]
+            case Check():
+                return self._tests(number, term.conditions, self.names)
+        raise AssertionError(f"unknown term {term!r}")
+
+    def _tests(self, number: int, conditions: Iterable[Expr], names: Names) -> list[str]:
+        left = [c for c in conjuncts(conditions) if id(c) not in self.plan.ensured]
+        return [f"if not {emit(c, names)}: return {number + 1}" for c in left]
+
+    def _pattern(self, number: int, term: Pattern) -> list[str]:
+        seat = self.seats[term.alias]
+        values, fact = f"v{seat}", f"f{seat}"
+        names = self.names
+        names.values[term.alias], names.facts[term.alias], names.holders[term.alias] = values, fact, fact
+        lines = [f"{fact} = F[{seat}]", f"{values} = {fact}.values"]
+        if term.fresh_ms is not None:
+            self.masks[seat] |= observed_bit(term.kind)
+        if term.quorum is not None:
+            self.masks[seat] |= claims_bit(term.kind) | observed_bit(term.kind)
+            lines += self._quorum(number, term, seat)
+        else:
+            if term.fresh_ms is not None:
+                lines.append(f"if not t_le(now, {fact}.at + {term.fresh_ms}, W): return {number + 1}")
+            lines += self._tests(number, term.where, names)
+        if term.for_distinct is not None:
+            of = emit(term.for_distinct.of, names)
+            self.ripening[seat] = [*self._needed(number), *lines, f"return {of}"]
+            lines = [*lines, f"if {seat} not in cx.ripe: return {number + 1}"]
+        return lines
+
+    def _quorum(self, number: int, term: Pattern, seat: int) -> list[str]:
+        """Counts the sources whose claim satisfies all of ``where``; the alias then reads the newest of those."""
+        values, claim, chosen = f"v{seat}", f"k{seat}", f"c{seat}"
+        self.names.holders[term.alias] = claim
+        tests = [emit(c, self.names) for c in conjuncts(term.where)]
+        if term.fresh_ms is not None:
+            tests.insert(0, f"t_le(now, {claim}.at + {term.fresh_ms}, W)")
+        lines = [
+            f"n{seat} = 0",
+            f"{chosen} = None",
+            f"for {claim} in cx.claims(f{seat}):",
+            f"    {values} = {claim}.values",
+            f"    if {' and '.join(tests) or 'True'}:",
+            f"        n{seat} += 1",
+            f"        if {chosen} is None or cx.is_newer(f{seat}, {claim}, {chosen}): {chosen} = {claim}",
+            f"if n{seat} < {term.quorum}: return {number + 1}",
+            f"{values} = {chosen}.values",
+        ]
+        self.names.holders[term.alias] = chosen
+        self._bind(chosen, term.alias, "claim")
+        return lines
+
+    def _bind(self, variable: str, label: str, what: str) -> None:
+        self.env.append(variable)
+        self.labels.append((label, what))
+
+    def _needed(self, number: int) -> list[str]:
+        """Bindings that a pattern's own conditions may read: every earlier pattern's, pick's, aggregate's and let's."""
+        lines: list[str] = []
+        for earlier, term in enumerate(self.rule.terms[:number]):
+            if isinstance(term, Pattern) and term.quorum is None:
+                lines += self.blocks[earlier][:2]
+            elif isinstance(term, Pattern | Pick | Aggregate | Let):
+                lines += self.blocks[earlier]
+        return lines
+
+    def _candidates(self, alias: str, kind: Kind, where: tuple[Expr, ...], fresh_ms: int | None) -> _Candidates:
+        """The loop over the facts that can satisfy ``where``: by index where equalities allow, then filtered."""
+        index = len(self.inner)
+        number = f"x{index}"
+        names = self.names.copy()
+        names.values[alias], names.facts[alias], names.holders[alias] = f"y{index}", number, number
+        keys: dict[int, tuple[bool, str]] = {}
+        tests: list[str] = []
+        if fresh_ms is not None:
+            tests.append(f"t_le(now, {number}.at + {fresh_ms}, W)")
+        for condition in conjuncts(where):
+            part = self._index_part(alias, condition)
+            if part is not None and part[0] not in keys:
+                keys[part[0]] = part[1:]
+            else:
+                tests.append(emit(condition, names))
+        positions = tuple(sorted(keys))
+        if any(many for many, _ in keys.values()):
+            parts = "".join((keys[p][1] if keys[p][0] else f"({keys[p][1]},)") + ", " for p in positions)
+            source = f"cx.look_any({index}, ({parts}))"
+        else:
+            source = f"cx.look({index}, ({''.join(keys[p][1] + ', ' for p in positions)}))"
+        mask = observed_bit(kind) if fresh_ms is not None else 0
+        self.inner.append(InnerTerm(kind.name, positions, mask))
+        head = [f"for {number} in {source}:", f"    y{index} = {number}.values"]
+        return _Candidates(index, number, names, head, " and ".join(tests) or "True")
+
+    def _index_part(self, alias: str, condition: Expr) -> tuple[int, bool, str] | None:
+        """(field position, whether several keys, key source) of an equality between the inner fact and the outside."""
+        if isinstance(condition, Compare) and condition.op == "==":
+            for mine, other in ((condition.left, condition.right), (condition.right, condition.left)):
+                if isinstance(mine, FieldRef) and mine.alias == alias and alias not in aliases_read(other):
+                    return mine.position, False, emit(other, self.names)
+        if isinstance(condition, In) and isinstance(condition.item, FieldRef) and condition.item.alias == alias:
+            if any(alias in aliases_read(option) for option in condition.options):
+                return None
+            if len(condition.options) == 1 and condition.options[0].type.name == "list":
+                return condition.item.position, True, emit(condition.options[0], self.names)
+            keys = "".join(emit(option, self.names) + ", " for option in condition.options)
+            return condition.item.position, True, f"({keys})"
+        return None
+
+    def _pick(self, number: int, term: Pick) -> list[str]:
+        found = self._candidates(term.alias, term.kind, term.where, term.fresh_ms)
+        chosen, score = f"p{found.index}", f"s{found.index}"
+        x = found.variable
+        if term.by is None:
+            score_of, tie = f"cx.rank({x})", "True"
+        else:
+            score_of, tie = emit(term.by, found.names), f"{x}.key_text < {chosen}.key_text"
+        better = f"{chosen} is None or b{found.index} > {score} or (b{found.index} == {score} and {tie})"
+        lines = [
+            f"{chosen} = None",
+            *found.head,
+            f"    if {found.test}:",
+            f"        b{found.index} = {score_of}",
+            f"        if {better}: {chosen}, {score} = {x}, b{found.index}",
+            f"if {chosen} is None: return {number + 1}",
+            f"u{found.index} = {chosen}.values",
+        ]
+        self.inner_aliases[term.alias] = found.index
+        self.names.values[term.alias] = f"u{found.index}"
+        self.names.facts[term.alias] = self.names.holders[term.alias] = chosen
+        if term.by is None:
+            order = term.kind.order_positions
+            bits = sum(1 << p for p in order) if order else observed_bit(term.kind)
+            self._widen(found.index, bits)
+        self._bind(chosen, term.alias, "fact")
+        return lines
+
+    def _without(self, number: int, term: Without) -> list[str]:
+        found = self._candidates(term.alias, term.kind, term.where, term.fresh_ms)
+        return [*found.head, f"    if {found.test}: return {number + 1}"]
+
+    def _aggregate(self, number: int, term: Aggregate) -> list[str]:
+        found = self._candidates(term.alias, term.kind, term.where, term.fresh_ms)
+        variable = f"L{number}"
+        of = "1" if term.of is None else emit(term.of, found.names)
+        if term.function in ("sum", "count"):
+            lines = [f"{variable} = 0", *found.head, f"    if {found.test}: {variable} += {of}"]
+        else:
+            sign = "<" if term.function == "min" else ">"
+            lines = [
+                f"{variable} = None",
+                *found.head,
+                f"    if {found.test}:",
+                f"        b{found.index} = {of}",
+                f"        if {variable} is None or b{found.index} {sign} {variable}: {variable} = b{found.index}",
+                f"if {variable} is None: return {number + 1}",
+            ]
+        self.names.locals[term.name] = variable
+        self._bind(variable, term.name, "value")
+        return lines
+
+    # -- what is read -------------------------------------------------------
+    def _widen(self, index: int, bits: int) -> None:
+        term = self.inner[index]
+        self.inner[index] = InnerTerm(term.kind, term.positions, term.mask | bits)
+
+    def note_reads(self) -> None:
+        """Fill the masks: by seat for the match's own facts, by inner term for the facts they range over."""
+        by_term: list[tuple[dict[str, tuple[int, Kind]], list[Expr]]] = []
+        index = 0
+        for term in self.rule.terms:
+            match term:
+                case Pattern():
+                    distinct = [term.for_distinct.of] if term.for_distinct else []
+                    by_term.append(({}, [*term.where, *distinct]))
+                case Check():
+                    by_term.append(({}, list(term.conditions)))
+                case Let():
+                    by_term.append(({}, [term.value]))
+                case Pick() | Without() | Aggregate():
+                    extra = term.by if isinstance(term, Pick) else term.of if isinstance(term, Aggregate) else None
+                    by_term.append(({term.alias: (index, term.kind)}, [*term.where, *([extra] if extra else [])]))
+                    index += 1
+        by_term.append(({}, list(_standing_values(self.rule))))
+        picks = {t.alias: (self.inner_aliases[t.alias], t.kind) for t in self.rule.terms if isinstance(t, Pick)}
+        for own, expressions in by_term:
+            for expression in expressions:
+                for node in walk(expression):
+                    self._note(node, picks | own)
+
+    def _note(self, node: Expr, inner: dict[str, tuple[int, Kind]]) -> None:
+        match node:
+            case FieldRef(alias, _, position, _, _):
+                pass
+            case Age(alias, _) | ObservedAt(alias, _):
+                position = -1
+            case Disputed(alias, _):
+                position = -2
+            case _:
+                return
+        if alias in inner:
+            index, kind = inner[alias]
+            self._widen(index, _bit(kind, position))
+        elif alias in self.seats:
+            seat = self.seats[alias]
+            self.masks[seat] |= _bit(self.rule.patterns[seat].kind, position)
+
+    # -- functions ----------------------------------------------------------
+    def guard_source(self, name: str, result: str, failure: str) -> list[str]:
+        """One function through all terms; ``result`` when all hold, ``failure`` instead of a term's number if given."""
+        body = [line for block in self.blocks for line in block]
+        if failure:
+            body = [_replace_return(line, failure) for line in body]
+        lines = [f"def {name}(F, now, cx, W):", "    try:"]
+        if self.rule.window is not None:
+            lines.append(f"        if not cx.is_open({self.rule.window!r}, now, W): return {failure or -2}")
+        lines += [f"        {line}" for line in body]
+        lines += [f"        return {result}", "    except EvaluationError:", f"        return {failure or -1}"]
+        return lines
+
+    def value_source(self, name: str, source: Callable[[Names], str]) -> list[str]:
+        """A function of a bound match: ``(F, E, now, attempt, cx)``."""
+        names = self.names.copy()
+        names.locals["attempt"] = "attempt"
+        text = source(names)
+        lines = [f"def {name}(F, E, now, attempt, cx):", "    W = []"]
+        if self.env:
+            lines.append(f"    ({', '.join(self.env)},) = E")
+        for pattern in self.rule.patterns:
+            seat = self.seats[pattern.alias]
+            lines.append(f"    f{seat} = F[{seat}]")
+            holder = self.names.holders[pattern.alias]
+            lines.append(f"    v{seat} = {holder}.values")
+        lines += [f"    u{index} = p{index}.values" for index in self.inner_aliases.values()]
+        lines.append(f"    return {text}")
+        return lines
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    index: int
+    variable: str
+    names: Names
+    head: list[str]
+    test: str
+
+
+def _replace_return(line: str, failure: str) -> str:
+    head, found, number = line.rpartition(": return ")
+    return f"{head}: return {failure}" if found and number.isdigit() else line
+
+
+def _standing_values(rule: Rule) -> Iterable[Expr]:
+    """Values that follow the facts while the rule stands: groups, priorities, conclusions, what ``ended`` will say."""
+    if rule.per is not None:
+        yield rule.per
+    if rule.priority is not None:
+        yield rule.priority
+    for effect in (*rule.then, *rule.exhausted):
+        if isinstance(effect, ConcludeEffect):
+            for _, value in effect.values:
+                yield value
+    for effect in rule.ended:
+        yield from _effect_values(effect)
+
+
+def _effect_values(effect: Effect) -> Iterable[Expr]:
+    match effect:
+        case AssertEffect() | ConcludeEffect():
+            for _, value in effect.values:
+                yield value
+        case RetractEffect():
+            yield from effect.key
+        case CommandEffect():
+            for _, value in effect.args:
+                yield value
+
+
+def _effect_source(effect: Effect) -> Callable[[Names], str]:
+    def source(names: Names) -> str:
+        match effect:
+            case CommandEffect():
+                args = "{" + ", ".join(f"{name!r}: {emit_wire(value, names)}" for name, value in effect.args) + "}"
+                expires = "None" if effect.expires is None else emit(effect.expires, names)
+                return f"({args}, {expires})"
+            case RetractEffect():
+                return "(" + "".join(f"{emit(part, names)}, " for part in effect.key) + ")"
+            case AssertEffect() | ConcludeEffect():
+                return "{" + ", ".join(f"{name!r}: {emit(value, names)}" for name, value in effect.values) + "}"
+
+    return source
+
+
+def _reads_time(rule: Rule, source: str) -> bool:
+    return rule.window is not None or any(word in source for word in ("t_lt(", "t_le(", "t_gt(", "t_ge("))
+
+
+def compile_rule(rule: Rule) -> CompiledRule:
+    """Generate and compile the rule's functions."""
+    writer = _Writer(rule)
+    writer.note_reads()
+    env = "(" + "".join(f"{name}, " for name in writer.env) + ")"
+    text = [*writer.guard_source("guard", "0", ""), *writer.guard_source("bind", env, "None")]
+    for seat, lines in writer.ripening.items():
+        text += [f"def ripening{seat}(F, now, cx, W):", "    try:"]
+        text += [f"        {_replace_return(line, 'None')}" for line in lines]
+        text += ["    except EvaluationError:", "        return None"]
+    groups = (("then", rule.then), ("ended", rule.ended), ("exhausted", rule.exhausted))
+    for group, effects in groups:
+        for number, effect in enumerate(effects):
+            text += writer.value_source(f"{group}{number}", _effect_source(effect))
+    single = {
+        "per": rule.per,
+        "priority": rule.priority,
+        "once_key": rule.once.key if rule.once else None,
+        "throttle_per": rule.throttle.per if rule.throttle else None,
+    }
+    for name, expression in single.items():
+        if expression is not None:
+            text += writer.value_source(name, partial(emit, expression))
+    source = "\n".join(text)
+    scope: dict[str, Any] = {"__builtins__": _BUILTINS, **_GLOBALS}
+    exec(compile(source, f"<rule {rule.name}>", "exec"), scope)  # noqa: S102 - our own text; see emit.py
+    return CompiledRule(
+        rule=rule,
+        plan=writer.plan,
+        guard=scope["guard"],
+        bind=scope["bind"],
+        ripening={seat: scope[f"ripening{seat}"] for seat in writer.ripening},
+        masks=tuple(writer.masks),
+        inner=tuple(writer.inner),
+        is_timed=_reads_time(rule, source),
+        labels=tuple(writer.labels),
+        then=tuple(CompiledEffect(e, scope[f"then{n}"]) for n, e in enumerate(rule.then)),
+        ended=tuple(CompiledEffect(e, scope[f"ended{n}"]) for n, e in enumerate(rule.ended)),
+        exhausted=tuple(CompiledEffect(e, scope[f"exhausted{n}"]) for n, e in enumerate(rule.exhausted)),
+        per=scope.get("per"),
+        priority=scope.get("priority"),
+        once_key=scope.get("once_key"),
+        throttle_per=scope.get("throttle_per"),
+        source=source,
+    )
+
+
+__all__ = ["CompiledEffect", "CompiledRule", "InnerTerm", "claims_bit", "compile_rule", "observed_bit"]

@@ -1,0 +1,252 @@
+"""Puts committed state into a fresh engine: after a start (the same rules) or a reload (other rules)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from engine import limits
+from engine.errors import EvaluationError, FactRejectedError
+from engine.matching.effects import EXHAUSTED
+from engine.matching.fact import Key, key_text
+from engine.matching.match import Match
+from engine.matching.memory import scalars
+from engine.matching.node import Group, RuleNode
+from engine.matching.node import State as GroupState
+from engine.matching.sources import Source
+from engine.matching.state import State, frozen
+from engine.matching.timeline import ENGINE, FLIP
+from engine.model.rules import ConcludeEffect
+
+if TYPE_CHECKING:
+    from engine.matching.engine import Engine
+
+#: Differences named in one alarm.
+_NAMED: Final = 20
+
+
+@dataclass(slots=True)
+class _Standing:
+    """A group as it was committed, and the one it becomes."""
+
+    key: Key
+    record: dict[str, Any]
+    members: dict[str, int]
+    group: Group | None = None
+
+
+class Restoration:
+    """One use: ``recover`` or ``reload``."""
+
+    def __init__(self, engine: Engine, state: State) -> None:
+        self.engine = engine
+        self.state = state
+        self.alarms: list[str] = []
+        self.refreshed: list[Group] = []
+
+    def recover(self) -> list[str]:
+        """Go on under the same rules: what stands must be what was committed.
+
+        Returns:
+            Differences, which are alarms: the engine has taken the truth of the facts for each.
+        """
+        self._load()
+        self._judge(self._standing({}), is_reload=False)
+        self.engine.occurrences.start(self.engine.schedules, self.state.followed, self.engine.now)
+        self._discard()
+        return self.alarms
+
+    def reload(self, cause: str, renamed: dict[str, str]) -> None:
+        """Go on under other rules, as one step: what fired and still holds does not fire again; the rest ends.
+
+        Args:
+            cause: the ``rulebase`` entry.
+            renamed: old rule name → new, from ``was``.
+        """
+        engine = self.engine
+        self._load()
+        self._discard()
+        engine.firing.begin(engine.now, cause)
+        engine.firing.suspended.clear()
+        for name in self.state.suspended:
+            engine.changes.suspended_changed(name, is_suspended=False)
+        standing = self._standing(renamed)
+        for rule, text in self.state.group_names:
+            engine.changes.group_renamed(rule, text)
+        self._judge(standing, is_reload=True)
+        engine.occurrences.start(engine.schedules, self.state.followed, engine.now)
+        for group in self.refreshed:
+            self._support_anew(group)
+        engine.firing.settle()
+
+    # -- facts and memories ----------------------------------------------------
+    def _load(self) -> None:
+        engine, state = self.engine, self.state
+        engine.now = state.cursor.now_ms
+        engine.position = engine.effects.position = state.cursor.entry
+        engine.firing.now = engine.now
+        base = engine.base
+        for kind, claim in state.claims:
+            memory = base.memories[kind]
+            base.restore(memory, scalars(claim.values, memory.kind.key_positions), claim)
+        for (kind, key, source), stone in state.tombstones.items():
+            if kind in base.memories:
+                base.memories[kind].tombstones[(key, source)] = stone
+        base.removed_blocks.update(state.blocks)
+        engine.firing.once.update(state.once)
+        engine.firing.suspended |= state.suspended
+        engine.reports.writers.update(state.writers)
+        for (rule, per), at in state.throttled.items():
+            if rule in engine.nodes:
+                engine.nodes[rule].throttled[per] = at
+        for (rule, match_key, seat), values in state.distinct.items():
+            node = engine.nodes.get(rule)
+            if node is not None and seat in node.compiled.ripening:
+                node.distinct[(match_key, seat)] = list(values)
+        self._load_sources()
+
+    def _load_sources(self) -> None:
+        engine = self.engine
+        for fact in engine.base.memories["source"].facts.values():
+            row = dict(zip(fact.memory.kind.positions, fact.values, strict=True))
+            source = Source(str(row["id"]), _number(row["last_seen"]))
+            source.state = str(row["state"])
+            source.skewed, source.superseded = _number(row["skewed"]), _number(row["superseded"])
+            source.rejected = _number(row["rejected"])
+            source.minute, source.rejected_in_minute = self.state.minutes.get(source.name, (0, 0))
+            engine.sources.all[source.name] = source
+            if source.state != "silent":
+                source.watched_until = source.last_seen + limits.SOURCE_SILENT_MS + 1
+                engine.timeline.push(source.watched_until, ENGINE, "source", source.name, source)
+
+    # -- groups ------------------------------------------------------------------
+    def _standing(self, renamed: dict[str, str]) -> dict[str, list[_Standing]]:
+        standing: dict[str, list[_Standing]] = {}
+        for rule, groups in self.state.groups.items():
+            name = renamed.get(rule, rule)
+            for key, record in groups:
+                members = {key_text(frozen(match)): since for match, since in record["members"]}
+                standing.setdefault(name, []).append(_Standing(key, record, members))
+        return standing
+
+    def _judge(self, standing: dict[str, list[_Standing]], *, is_reload: bool) -> None:
+        engine = self.engine
+        work, engine.work[:] = engine.work[:], []
+        by_match: dict[tuple[str, str], _Standing] = {}
+        for rule, groups in standing.items():
+            for entry in groups:
+                for text in entry.members:
+                    by_match[(rule, text)] = entry
+        seen: set[tuple[RuleNode, Match]] = set()
+        for node, matches in work:
+            for match in matches:
+                if match.is_complete and (node, match) not in seen:
+                    seen.add((node, match))
+                    self._judge_one(node, match, by_match.get((node.name, match.text)), is_reload=is_reload)
+        for rule, groups in standing.items():
+            for entry in groups:
+                if entry.group is None:
+                    self._vanished(rule, entry, is_reload=is_reload)
+
+    def _judge_one(self, node: RuleNode, match: Match, entry: _Standing | None, *, is_reload: bool) -> None:
+        firing, now = self.engine.firing, self.engine.now
+        holds = node.evaluate(match, firing, now, keep=True)
+        if entry is not None:
+            self._attach(node, match, entry, is_reload=is_reload)
+        if holds == (entry is not None):
+            return
+        if not is_reload:
+            if node.evaluate(match, firing, now - 1, keep=False) == (entry is not None):
+                # It flips at this very instant, and that flip is still due.
+                node.wakes[match] = now
+                self.engine.timeline.push(now, FLIP, node.name, match.text, (node, match))
+                return
+            self._alarm(f"{node.name} {match.text} {'holds' if holds else 'does not hold'}, committed otherwise")
+        if holds:
+            node.enter(match, firing)
+        else:
+            node.leave(match, firing)
+
+    def _attach(self, node: RuleNode, match: Match, entry: _Standing, *, is_reload: bool) -> None:
+        engine, record = self.engine, entry.record
+        group = entry.group
+        if group is None:
+            group = entry.group = Group(node, entry.key, record["since"])
+            node.groups[group.key] = group
+            self._fill(group, record, is_reload=is_reload)
+        group.members[match] = entry.members[match.text]
+        node.holding[match] = group
+        wanted = record.get("match")
+        if group.match is None or (wanted is not None and key_text(frozen(wanted)) == match.text):
+            group.match = match
+        if node.compiled.ended or is_reload:
+            engine.firing.followed[group] = None
+        if is_reload:
+            engine.changes.group_changed(group)
+
+    def _fill(self, group: Group, record: dict[str, Any], *, is_reload: bool) -> None:
+        engine = self.engine
+        group.state = GroupState(record["state"])
+        group.moment = record.get("moment", group.since)
+        group.fired_at = record.get("fired_at", 0)
+        group.attempt = record.get("attempt", 0)
+        group.activation = record.get("activation", "")
+        group.has_fired = record.get("has_fired", False)
+        if record.get("due"):
+            engine.firing.set_timer(group, record["due"])
+        if group.state is GroupState.READY:
+            engine.firing.held_back[group] = None
+            if is_reload:
+                engine.firing.make_ready(group)
+        if is_reload:
+            self.refreshed.append(group)
+            return
+        for number, kind, key, values in record.get("supports", ()):
+            memory = engine.base.memories[kind]
+            supporter = (group.node.name, group.text, number)
+            memory.supporters.setdefault(frozen(key), {})[supporter] = frozen(values)
+            group.supports[number] = (memory, frozen(key))
+
+    def _vanished(self, rule: str, entry: _Standing, *, is_reload: bool) -> None:
+        """No match of this group is left: after a reload that is how removed rules end."""
+        if not is_reload:
+            self._alarm(f"{rule} {key_text(entry.key)} stood when committed, and has no match now")
+            self.engine.changes.group_renamed(rule, key_text(entry.key))
+
+    def _support_anew(self, group: Group) -> None:
+        """Conclusions after a reload: by the new text. What no group supports any more goes, below."""
+        effects, firing = self.engine.effects, self.engine.firing
+        if not group.has_fired or not group.node.rule.is_live or not group.members:
+            return
+        match = group.match if group.match in group.members else next(iter(group.members))
+        try:
+            bound = group.node.bound(match, firing)
+            for number, compiled in enumerate(group.node.compiled.then):
+                if isinstance(compiled.effect, ConcludeEffect):
+                    effects.support(group, number, match, bound)
+            if (
+                group.attempt
+                and group.node.rule.repeat
+                and group.attempt > group.node.rule.repeat.times
+                and not group.due
+            ):
+                for number, compiled in enumerate(group.node.compiled.exhausted):
+                    if isinstance(compiled.effect, ConcludeEffect):
+                        effects.support(group, EXHAUSTED + number, match, bound)
+        except (EvaluationError, FactRejectedError) as error:
+            effects.drop(group, match, error)
+
+    # -- ends ------------------------------------------------------------------
+    def _alarm(self, text: str) -> None:
+        if len(self.alarms) < _NAMED:
+            self.alarms.append(text)
+
+    def _discard(self) -> None:
+        """Loading changes nothing that is not committed already."""
+        changes = self.engine.changes
+        if not self.alarms:
+            changes.discard()
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
