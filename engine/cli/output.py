@@ -127,9 +127,9 @@ def pairs(rows: Iterable[tuple[str, str | int]]) -> None:
     _console().print(shown)
 
 
-def problems(found: Sequence[Problem]) -> None:
-    """Problems as compilers print them, errors first in red; hints on a line of their own."""
-    console = _console()
+def problems(found: Sequence[Problem], *, stderr: bool = False) -> None:
+    """Problems as compilers print them, each with its hint on a line of its own."""
+    console = _console(stderr=stderr)
     for problem in found:
         where = ":".join(str(part) for part in (problem.file, problem.line, problem.column) if part)
         line = Text(clean(where) + ": ", style="bold")
@@ -143,10 +143,12 @@ def problems(found: Sequence[Problem]) -> None:
 def failure(error: LockstepError) -> None:
     """An error on stderr: ``CODE message`` and, on its own line, what to do about it."""
     console = _console(stderr=True)
+    message = error.message
     if isinstance(error, PackError):
-        problems(error.problems)
+        problems(error.problems, stderr=True)
+        message = f"the packs have errors: {sum(p.is_error for p in error.problems)}"
     line = Text(error.code, style="bold red")
-    line.append(" " + clean(error.message), "not bold default")
+    line.append(" " + clean(message), "not bold default")
     console.print(line, soft_wrap=True)
     if error.hint:
         console.print(Text("hint: " + clean(error.hint)), soft_wrap=True)

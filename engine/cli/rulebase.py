@@ -97,7 +97,7 @@ def push(
     settings = place(data, redis, config)
     candidate = candidate_from([directory])
     if not as_json:
-        output.problems(candidate.warnings)
+        output.problems(candidate.warnings, stderr=True)
     try_out(candidate)
     _report(asyncio.run(_push(settings, candidate, accept)), as_json=as_json)
 
