@@ -266,6 +266,7 @@ async def _watch(lease: Lease) -> None:
 async def _send_once_caught_up(loop: Loop, dispatch: Dispatch) -> None:
     """Results that were appended before a crash must have ended their commands before anything is sent again."""
     await loop.caught_up.wait()
+    _LOG.info("ready")
     await dispatch.run()
 
 

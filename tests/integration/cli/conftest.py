@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-PROGRAM = [sys.executable, "-m", "engine.cli"]
-ROOT = Path(__file__).parents[3]
+from tests.integration.cli.program import PROGRAM, RunningDaemon, environment
 
 PACK = """
 pack: gas
@@ -54,12 +51,6 @@ class Ran:
         return json.loads(self.out)
 
 
-def environment() -> dict[str, str]:
-    """This process's, without what would configure the program."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCKSTEP_")}
-    return kept | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "200"}
-
-
 Lockstep = Callable[..., Ran]
 
 
@@ -91,3 +82,21 @@ def packs(tmp_path: Path) -> Path:
     directory.mkdir()
     (directory / "gas.yaml").write_text(PACK)
     return directory
+
+
+StartDaemon = Callable[..., RunningDaemon]
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[StartDaemon]:
+    """Starts daemons in the test's own directory; what still runs at the test's end is stopped."""
+    started: list[RunningDaemon] = []
+
+    def start(*words: str | Path) -> RunningDaemon:
+        started.append(RunningDaemon(tmp_path, *words))
+        return started[-1]
+
+    yield start
+    for each in started:
+        if each.process.poll() is None:
+            each.stop()

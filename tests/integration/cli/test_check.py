@@ -1,7 +1,8 @@
 import subprocess
 from pathlib import Path
 
-from tests.integration.cli.conftest import PROGRAM, Lockstep, environment
+from tests.integration.cli.conftest import Lockstep
+from tests.integration.cli.program import PROGRAM, environment
 
 
 def test_good_packs_are_ok(lockstep: Lockstep, packs: Path) -> None:
