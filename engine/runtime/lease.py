@@ -76,7 +76,9 @@ class Lease:
         return self.is_leader and monotonic_ms() - self._renewed_at_ms < self._ttl_ms
 
     async def try_acquire(self) -> Leading | Following:
-        """Lead if nobody does; renewal starts at once."""
+        """Lead if nobody does; renewal starts at once. While leading, nothing is asked."""
+        if self.is_leader:
+            return Leading(self._epoch)
         asked_at_ms = monotonic_ms()
         answer = await self._store.acquire_lease(self._owner, self._ttl_ms)
         if isinstance(answer, Leading):

@@ -47,6 +47,9 @@ def translate(error: Exception, server: str) -> StoreError:
         error: what redis-py (or the socket below it) raised.
         server: where, without the password.
     """
+    # Over a unix socket the client wraps what went wrong at login in a plain ConnectionError.
+    while type(error) is vendor.ConnectionError and isinstance(error.__cause__, vendor.RedisError):
+        error = error.__cause__
     text = " ".join(str(error).split())[:500]
     if isinstance(error, vendor.AuthenticationError | vendor.AuthorizationError) or (
         isinstance(error, vendor.ResponseError) and _AUTH.search(text)
@@ -55,7 +58,12 @@ def translate(error: Exception, server: str) -> StoreError:
     if isinstance(error, vendor.ResponseError | vendor.BusyLoadingError):
         return _server_said(error, text, server)
     if isinstance(error, vendor.TimeoutError | TimeoutError):
-        return StoreError("S102", f"{server} did not answer in time: {text}", "is it overloaded or paused?", _LATER)
+        return StoreError(
+            "S102",
+            f"{server} did not answer in time: {text}",
+            "is it overloaded or paused, or is only one side speaking TLS?",
+            _LATER,
+        )
     if isinstance(error, vendor.ConnectionError | OSError):
         return _no_connection(error, text, server)
     return StoreError("S119", f"{server}: {type(error).__name__}: {text}", "", _NEVER)

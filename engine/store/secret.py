@@ -37,10 +37,11 @@ def read_secret(path: Path) -> bytes:
         raise ConfigError("S130", f"there is no secret file {path}", hint) from error
     except OSError as error:
         raise ConfigError("S134", f"secret file {path}: {error.strerror}", "it must be a readable file") from error
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise ConfigError("S134", f"secret file {path} is not a file", "it must be a readable file")
     with open(fd, "rb") as file:
         found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise ConfigError("S134", f"secret file {path} is not a file", "it must be a readable file")
         if found.st_mode & 0o077:
             raise ConfigError("S131", f"others may read the secret file {path}", f"chmod 600 {path}")
         if found.st_uid not in {os.getuid(), 0}:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote
 from engine.errors import ConfigError
 
 _SCHEMES = "redis://, rediss://, unix://, redis+sentinel://, rediss+sentinel://"
-_HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.%]+)\]|(?P<name>[^:\[\]@/?#\s]*))(?::(?P<port>\d{1,5}))?")
+_HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.%]+)\]|(?P<name>[^:,\[\]@/?#\s]*))(?::(?P<port>\d{1,5}))?")
 _TLS_OPTIONS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"})
 _OPTIONS = _TLS_OPTIONS | {"db", "username", "password", "sentinel_username", "sentinel_password"}
 _PORT = 6379

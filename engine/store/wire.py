@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -32,6 +33,8 @@ MAX_BLOCK_MS = 10_000
 #: The client repeats a command so often by itself; commits survive that by their id.
 _RETRIES = 3
 _READ_BYTES = 1 << 18
+#: Above what dispatch may have under way at once; a client without room would fail, not wait.
+_MAX_CONNECTIONS = 2_000
 
 
 def _options(endpoint: Endpoint, timeout_s: int) -> dict[str, Any]:
@@ -69,15 +72,32 @@ def _sentinel_options(endpoint: Endpoint) -> dict[str, Any]:
     } | (dict(endpoint.tls_options) if endpoint.tls else {})
 
 
-def _pack_in_c(pool: redis.asyncio.ConnectionPool) -> None:
-    """Commands are put together by hiredis; the asyncio client would do it in Python, word by word (1 ms a commit)."""
-    plain = pool.connection_class
+class _Sending:
+    """How a connection of ours sends; mixed into the client's own class.
 
-    def pack_command(_connection: object, *words: Word) -> list[bytes]:
+    Commands are put together by hiredis: the asyncio client would do it in Python, word by word (1 ms a commit).
+    And it sends under ``asyncio.wait_for``, which before Python 3.12 swallows a cancellation that meets a finished
+    send: a cancelled loop would then go on for ever. ``asyncio.timeout`` does not.
+    """
+
+    socket_timeout: float | None
+
+    def pack_command(self, *words: Word) -> list[bytes]:
         packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]
         return [packed]
 
-    pool.connection_class = type(f"Packing{plain.__name__}", (plain,), {"pack_command": pack_command})
+    async def send_packed_command(self, command: Reply, check_health: bool = True) -> None:
+        timeout_s, self.socket_timeout = self.socket_timeout, None
+        try:
+            async with asyncio.timeout(timeout_s):
+                await super().send_packed_command(command, check_health)  # type: ignore[misc]
+        finally:
+            self.socket_timeout = timeout_s
+
+
+def _send_our_way(pool: redis.asyncio.ConnectionPool) -> None:
+    plain = pool.connection_class
+    pool.connection_class = type(f"Our{plain.__name__}", (_Sending, plain), {})
 
 
 class Wire:
@@ -86,16 +106,19 @@ class Wire:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         options = _options(endpoint, SOCKET_TIMEOUT_S)
+        options["max_connections"] = _MAX_CONNECTIONS
         options["retry"] = AsyncRetry(ExponentialBackoff(cap=0.5, base=0.02), _RETRIES)
         self._client: redis.asyncio.Redis
+        self._sentinels: list[redis.asyncio.Redis] = []
         if endpoint.service:
             sentinel = AsyncSentinel(list(endpoint.hosts), sentinel_kwargs=_sentinel_options(endpoint))  # type: ignore[no-untyped-call]
             self._client = sentinel.master_for(endpoint.service, **options)
+            self._sentinels = sentinel.sentinels
         else:
             self._client = redis.asyncio.Redis(**options)
         # Replies stay as they came: turning 500 entries into dicts costs more than reading them.
         self._client.response_callbacks.clear()
-        _pack_in_c(self._client.connection_pool)
+        _send_our_way(self._client.connection_pool)
 
     async def call(self, *words: Word) -> Reply:
         """One command.
@@ -133,7 +156,8 @@ class Wire:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._client.aclose()
+        for client in (self._client, *self._sentinels):
+            await client.aclose()
 
 
 class ThreadWire:
@@ -144,9 +168,11 @@ class ThreadWire:
         options = _options(endpoint, timeout_s)
         options["retry"] = Retry(ExponentialBackoff(cap=0.1, base=0.02), 1)
         self._client: redis.Redis
+        self._sentinels: list[redis.Redis] = []
         if endpoint.service:
             sentinel = Sentinel(list(endpoint.hosts), sentinel_kwargs=_sentinel_options(endpoint))  # type: ignore[no-untyped-call]
             self._client = sentinel.master_for(endpoint.service, **options)  # type: ignore[no-untyped-call]
+            self._sentinels = sentinel.sentinels
         else:
             self._client = redis.Redis(**options)
         self._client.response_callbacks.clear()
@@ -171,4 +197,5 @@ class ThreadWire:
 
     def close(self) -> None:
         """Close the connection."""
-        self._client.close()
+        for client in (self._client, *self._sentinels):
+            client.close()
