@@ -27,7 +27,7 @@ Words = Annotated[
     typer.Argument(help="field=value…, field:=JSON…, or one JSON object.", show_default=False),
 ]
 Source = Annotated[str, typer.Option("--source", help="Who says so.")]
-ObservedAt = Annotated[int | None, typer.Option("--observed-at", help="When it was so, unix ms. [default: now]")]
+ObservedAt = Annotated[int | None, typer.Option("--observed-at", help="When it was so, unix ms. (default: now)")]
 Seq = Annotated[int | None, typer.Option("--seq", help="The sender's sequence number.")]
 Reference = Annotated[str | None, typer.Option("--id", help="Your reference; echoed in audit and rejections.")]
 FactsFile = Annotated[

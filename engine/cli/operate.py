@@ -127,7 +127,7 @@ def pause(
 def resume(
     what: What, as_json: AsJson = False, data: Data = None, redis: RedisUrl = None, config: Config = None
 ) -> None:
-    """Let go what ``pause`` held."""
+    """Let go what pause held."""
     _steer(place(data, redis, config), "resume", what, as_json=as_json)
 
 

@@ -12,13 +12,13 @@ from engine.settings import Settings, load_settings
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Data = Annotated[
     Path | None,
-    typer.Option("--data", help="Directory of the built-in Redis server and the secret. [default: .lockstep]"),
+    typer.Option("--data", help="Directory of the built-in Redis server and the secret. (default: .lockstep)"),
 ]
 RedisUrl = Annotated[
     str | None, typer.Option("--redis", help="Your Redis server instead of the built-in one: redis://host:6379/0")
 ]
 Config = Annotated[
-    Path | None, typer.Option("--config", help="Configuration file. [default: config/lockstep.yaml, if it is there]")
+    Path | None, typer.Option("--config", help="Configuration file. (default: config/lockstep.yaml, if it is there)")
 ]
 
 

@@ -150,7 +150,7 @@ async def _files(settings: Settings, wanted: list[str | None]) -> list[tuple[str
 
 @group.command()
 def show(
-    revision: Annotated[str | None, typer.Argument(help="[default: the one in force]", show_default=False)] = None,
+    revision: Annotated[str | None, typer.Argument(help="(default: the one in force)", show_default=False)] = None,
     as_json: AsJson = False,
     data: Data = None,
     redis: RedisUrl = None,
@@ -169,7 +169,7 @@ def show(
 @group.command()
 def diff(
     old: Revision,
-    new: Annotated[str | None, typer.Argument(help="[default: the one in force]", show_default=False)] = None,
+    new: Annotated[str | None, typer.Argument(help="(default: the one in force)", show_default=False)] = None,
     as_json: AsJson = False,
     data: Data = None,
     redis: RedisUrl = None,
