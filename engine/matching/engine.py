@@ -134,14 +134,27 @@ class Engine:
         Raises:
             RunawayError: see ``Firing.settle``; the engine must then be built again from what was committed.
         """
-        self.now = now
-        self.position = self.effects.position = entry
-        self._begin(now, str(entry))
+        self.begin_entry(entry, now)
         try:
             envelope = parse_envelope(fields)
             self._take(envelope, now)
         except FactRejectedError as error:
             self.reject(entry, fields, error)
+        self.finish_entry()
+
+    def begin_entry(self, entry: StreamId, now: int) -> None:
+        """The step of an entry begins."""
+        self.now = now
+        self.position = self.effects.position = entry
+        self._begin(now, str(entry))
+
+    def finish_entry(self) -> None:
+        """The step of an entry is settled and said."""
+        self._finish()
+
+    def settle_alarms(self) -> None:
+        """After recovery: settle what was found to differ, as a step of its own."""
+        self._begin(self.now, f"recovery:{self.position}")
         self._finish()
 
     def _take(self, envelope: Envelope, now: int) -> None:
@@ -307,6 +320,11 @@ class Engine:
     def next_due(self) -> int | None:
         """The earliest instant at which something may be due, for the alarm clock."""
         return self.timeline.next_at()
+
+    def close(self) -> None:
+        """Another engine goes on: let go of what the joins hold."""
+        if self.base.grounder is not None and self.base.grounder.joiner is not None:
+            self.base.grounder.joiner.close()
 
     # -- committing ----------------------------------------------------------------
     @property

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from engine import limits
 from engine.errors import FactRejectedError
 from engine.matching.envelope import Envelope
-from engine.matching.strict_json import parse_fields
+from engine.matching.strict_json import parse_object
 from engine.model.kinds import COMMAND_STATUSES, FINAL_STATUSES, Value
 from engine.model.signing import verify
 
@@ -36,7 +36,7 @@ class Reports:
     # -- commands --------------------------------------------------------------
     def report(self, envelope: Envelope, now: int) -> None:
         """An executor's word about a command."""
-        body = parse_fields(envelope.data)
+        body = parse_object(envelope.data)
         command, status = _text(body, "command"), _text(body, "status")
         _refuse_others(body, ("command", "status", "detail"))
         if status not in REPORTED:
@@ -75,17 +75,16 @@ class Reports:
     # -- chains ----------------------------------------------------------------
     def reorganise(self, envelope: Envelope, now: int) -> None:
         """Blocks left a chain, and others came: what stood on the former is retracted, without tombstone."""
-        body = parse_fields(envelope.data)
+        body = parse_object(envelope.data)
         network = _text(body, "network")
         _refuse_others(body, ("network", "removed", "added"))
         removed, added = _hashes(body, "removed"), _hashes(body, "added")
         if len(removed) + len(added) > _MAX_BLOCKS:
             raise FactRejectedError("F312", f"more than {_MAX_BLOCKS} blocks in one entry", "send several entries")
+        for block in removed:
+            self.engine.base.remove_block(network, block, now)
         for block in added:
             self.engine.base.restore_block(network, block)
-        for block in removed:
-            if block not in added:
-                self.engine.base.remove_block(network, block, now)
         self.engine.effects.events.append(
             {"event": "reorg", "network": network, "removed": removed, "added": added, "source": envelope.source}
         )
@@ -94,7 +93,7 @@ class Reports:
     def signed(self, envelope: Envelope, now: int) -> None:
         """A ``result`` of dispatch or a ``control`` of an operator."""
         self.check_signature(envelope)
-        body = parse_fields(envelope.data)
+        body = parse_object(envelope.data)
         if envelope.op == "control":
             self._control(body)
             return

@@ -1,0 +1,114 @@
+"""From what is committed to a running engine: facts → groundings → guards, by the same code as live."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from engine.errors import StoreError
+from engine.matching.engine import Engine, Surroundings
+from engine.matching.joins import Joiner, JoinShape, PythonJoiner
+from engine.matching.network import DurableJoiner
+from engine.matching.restore import Restoration
+from engine.matching.state import read_state
+from engine.model.journal import Cursor
+from engine.model.rules import RuleBase
+from engine.packs.bundle import load_blob
+from engine.runtime.crashpoints import DURING_RECOVERY, crashpoint
+from engine.runtime.logging import logger
+from engine.runtime.reload import compile_all
+from engine.runtime.timers import ScheduleTimes
+
+#: A recovery that died so often is tried without the C library.
+_RECOVERIES: Final = 3
+_LOG = logger("recovery")
+
+
+class RecoveryStore(Protocol):
+    """What recovery reads."""
+
+    async def load_meta(self) -> dict[str, str]:
+        """All of ``meta``."""
+        ...
+
+    def load_facts(self) -> AsyncIterator[tuple[bytes, bytes]]:
+        """All of ``facts``."""
+        ...
+
+    def load_active(self) -> AsyncIterator[tuple[bytes, bytes]]:
+        """All of ``active``."""
+        ...
+
+    async def get_revision(self, revision: str) -> bytes | None:
+        """The canonical form stored under that revision."""
+        ...
+
+    async def note(self, fields: dict[str, str | None], epoch: int) -> bool:
+        """Set fields of ``meta``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """A running engine.
+
+    Attributes:
+        engine: at ``cursor``.
+        cursor: as committed.
+        was_unclean: the last daemon did not stop cleanly.
+        poison: ``entry:count`` noted before an evaluation that may have been the death of it.
+        paused: what operators hold back.
+        alarms: what stands in memory against what was committed.
+    """
+
+    engine: Engine
+    cursor: Cursor
+    was_unclean: bool
+    poison: str
+    paused: frozenset[str]
+    alarms: tuple[str, ...]
+
+
+def joiner_maker(*, use_library: bool) -> Callable[[list[JoinShape]], Joiner]:
+    """The joining library, or the plain join in Python when it cannot be trusted."""
+    return (lambda shapes: DurableJoiner(shapes)) if use_library else (lambda shapes: PythonJoiner(shapes))
+
+
+async def rebuild(store: RecoveryStore, epoch: int, secret: bytes, suspend_at: dict[str, tuple[str, ...]]) -> Recovered:
+    """Build the engine from what is committed.
+
+    Raises:
+        StoreError: Redis is away, or what it holds cannot be read.
+    """
+    meta = await store.load_meta()
+    was_unclean = meta.get("unclean") == "1"
+    deaths = int(meta.get("recoveries", "0")) if was_unclean else 0
+    await store.note({"unclean": "1", "recoveries": str(deaths + 1)}, epoch)
+    use_library = deaths < _RECOVERIES
+    if not use_library:
+        _LOG.error("recovery died before; the joining library is left out", tries=deaths)
+    crashpoint(DURING_RECOVERY)
+    rulebase = await _rulebase_in_force(store, meta.get("revision", ""))
+    surroundings = Surroundings(joiner_maker(use_library=use_library), ScheduleTimes, secret, suspend_at)
+    engine = Engine(rulebase, surroundings, await compile_all(rulebase))
+    cursor = Cursor.parse(meta["cursor"]) if "cursor" in meta else Cursor()
+    facts = [pair async for pair in store.load_facts()]
+    active = [pair async for pair in store.load_active()]
+    state = read_state(cursor, meta, facts, active, rulebase.kinds)
+    alarms = Restoration(engine, state).recover()
+    for alarm in alarms:
+        _LOG.error("recovery differs from what was committed", difference=alarm)
+    await store.note({"recoveries": None}, epoch)
+    paused = frozenset(name.partition(":")[2] for name in meta if name.startswith("paused:"))
+    _LOG.info("recovered", facts=len(facts), cursor=str(cursor), revision=rulebase.revision or "none")
+    return Recovered(engine, cursor, was_unclean, meta.get("poison", ""), paused, tuple(alarms))
+
+
+async def _rulebase_in_force(store: RecoveryStore, revision: str) -> RuleBase:
+    if not revision:
+        return RuleBase("")
+    blob = await store.get_revision(revision)
+    if blob is None:
+        raise StoreError("S202", f"revision {revision} is in force but not stored", "restore the rulebase hash")
+    return load_blob(blob)

@@ -1,0 +1,133 @@
+"""A ``rulebase`` entry: the engine goes on under other rules, or refuses them and stays as it is."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from engine.errors import FactRejectedError, LockstepError
+from engine.matching.engine import Engine
+from engine.matching.envelope import parse_envelope
+from engine.matching.guards import CompiledRule, compile_rule
+from engine.matching.restore import Restoration
+from engine.matching.state import state_of
+from engine.matching.strict_json import parse_fields
+from engine.model.journal import StreamId
+from engine.model.rules import RuleBase
+from engine.packs.bundle import load_blob
+from engine.packs.changes import compare, kind_change_problems
+
+#: Between compiling so many rules the event loop gets its turn.
+_COMPILED_AT_ONCE: Final = 20
+
+
+class RevisionStore(Protocol):
+    """Where revisions are kept."""
+
+    async def get_revision(self, revision: str) -> bytes | None:
+        """The canonical form stored under that revision."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a ``rulebase`` entry asks: ``replaces`` must be in force, at most ``accept`` commands may fire at once."""
+
+    revision: str
+    replaces: str
+    accept: int
+
+
+def read_order(engine: Engine, entry: StreamId, fields: list[bytes], now: int) -> Order | None:
+    """Whether an entry is a rule-base order that must be followed; a bad one is rejected here and gives None."""
+    engine.begin_entry(entry, now)
+    try:
+        envelope = parse_envelope(fields)
+        engine.reports.check_signature(envelope)
+        body = parse_fields(envelope.data)
+        revision, replaces, accept = body.get("revision"), body.get("replaces"), body.get("accept", 0)
+        if not isinstance(revision, str) or not isinstance(replaces, str) or not isinstance(accept, int):
+            raise FactRejectedError("F313", "a rulebase entry names revision, replaces and accept", "use lockstep push")
+        if replaces != engine.rulebase.revision:
+            raise FactRejectedError(
+                "F314",
+                f"it replaces {replaces or 'nothing'}, but {engine.rulebase.revision or 'nothing'} is in force",
+                "someone else pushed meanwhile: look at `lockstep rulebase log`, then push again",
+            )
+    except FactRejectedError as error:
+        engine.reject(entry, fields, error)
+        return None
+    return Order(revision, replaces, accept)
+
+
+async def follow_order(
+    engine: Engine, order: Order, entry: StreamId, fields: list[bytes], store: RevisionStore
+) -> Engine:
+    """The engine that goes on: another one under the new rules, or the same if they are refused.
+
+    Refusals: F315 not stored, F316 it does not load, F317 kinds with living facts would change, F318 more commands
+    than accepted would fire at once.
+    """
+    try:
+        return await _successor(engine, order, entry, store)
+    except FactRejectedError as error:
+        engine.reject(entry, fields, error)
+        return engine
+
+
+async def _successor(engine: Engine, order: Order, entry: StreamId, store: RevisionStore) -> Engine:
+    blob = await store.get_revision(order.revision)
+    if blob is None:
+        raise FactRejectedError("F315", f"revision {order.revision} is not stored", "push its packs")
+    try:
+        rulebase = await asyncio.to_thread(load_blob, blob)
+        compiled = await compile_all(rulebase)
+        _check_kinds(engine, rulebase)
+        successor = Engine(rulebase, engine.surroundings, compiled)
+    except FactRejectedError:
+        raise
+    except LockstepError as error:
+        raise FactRejectedError(
+            "F316", f"revision {order.revision} does not load: {error}", "check the packs"
+        ) from error
+    renamed = {rule.was: rule.name for rule in rulebase.rules if rule.was is not None}
+    Restoration(successor, state_of(engine, rulebase.kinds)).reload(str(entry), renamed)
+    fired = len(successor.changes.commands)
+    if fired > order.accept:
+        raise FactRejectedError(
+            "F318",
+            f"{fired} commands would fire at once, {order.accept} are accepted",
+            f"push with --accept {fired} if that is meant",
+        )
+    successor.changes.meta["revision"] = order.revision
+    for writer, n in successor.reports.writers.items():
+        successor.changes.meta[f"writer:{writer}"] = str(n)
+    successor.effects.events.append(
+        {
+            "event": "rulebase",
+            "revision": order.revision,
+            "replaces": order.replaces,
+            "changes": compare(engine.rulebase, rulebase).lines(),
+        }
+    )
+    successor.finish_entry()
+    return successor
+
+
+def _check_kinds(engine: Engine, rulebase: RuleBase) -> None:
+    living = {name for name, memory in engine.base.memories.items() if memory.facts}
+    kept = {name: kind for name, kind in engine.rulebase.kinds.items() if name in living}
+    problems = kind_change_problems(RuleBase(engine.rulebase.revision, kept), rulebase)
+    if problems:
+        raise FactRejectedError("F317", "; ".join(p.message for p in problems[:5]), problems[0].hint)
+
+
+async def compile_all(rulebase: RuleBase) -> dict[str, CompiledRule]:
+    """All rules as functions, without holding up what else the daemon does."""
+    compiled: dict[str, CompiledRule] = {}
+    for number, rule in enumerate(rulebase.rules):
+        compiled[rule.name] = compile_rule(rule)
+        if number % _COMPILED_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return compiled
