@@ -62,7 +62,9 @@ def _check_uses(packs: dict[str, Pack], problems: list[Problem]) -> None:
     for pack in packs.values():
         for used, span in pack.uses.items():
             if used not in packs:
-                hint = did_you_mean(used, [*(name for name in packs if name != pack.name)], "packs")
+                hint = did_you_mean(
+                    used, [name for name in packs if name != pack.name and not name.startswith("?")], "packs"
+                )
                 complain(problems, span, "E311", f"no pack {quoted(used)} among the files given", hint)
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable
+from itertools import islice
 
 from engine.errors import Problem
 from engine.model.rules import Span
 
 #: More names than this are not listed in a hint; nobody reads them.
 _LISTED = 24
+#: Comparing is quadratic; what is longer is no name.
+_LONGEST_NAME = 64
+#: Names a word is compared with.
+_COMPARED = 500
 
 
 def complain(problems: list[Problem], span: Span, code: str, message: str, hint: str = "") -> None:
@@ -18,8 +23,10 @@ def complain(problems: list[Problem], span: Span, code: str, message: str, hint:
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    """The known word that was probably meant; nothing for texts that no one mistypes for a name."""
+    if len(word) > _LONGEST_NAME:
+        return None
+    found = difflib.get_close_matches(word, list(islice(known, _COMPARED)), n=1, cutoff=0.6)
     return found[0] if found else None
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from engine.errors import Problem
 from engine.model.cron import validate_cron
 from engine.model.rules import Cron
 from engine.packs.complaints import complain
 from engine.packs.nodes import ScalarNode
+
+_FORM: Final = "minute, hour, day of month, month, weekday, as in '0 8 * * mon-fri'"
 
 
 def read_cron(node: ScalarNode, timezone: str, problems: list[Problem]) -> Cron | None:
@@ -32,5 +36,5 @@ def _is_wrong(expression: str, timezone: str, node: ScalarNode, code: str, probl
     if wrong is None:
         return False
     message, _, hint = wrong.partition("; ")
-    complain(problems, node.span, code, message, hint)
+    complain(problems, node.span, code, message, hint or _FORM)
     return True

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from engine.errors import Problem
-from engine.model.expr import Compare, Const, Expr, FieldRef
 from engine.model.kinds import Value
 from engine.model.rules import (
     Aggregate,
@@ -27,6 +26,7 @@ from engine.model.rules import (
     Without,
 )
 from engine.packs.complaints import complain
+from engine.packs.joins import Reading, constants_of
 
 
 class Product(NamedTuple):
@@ -41,9 +41,6 @@ class Product(NamedTuple):
     kind: str
     how: str
     fixed: tuple[tuple[str, Value], ...] = ()
-
-
-Reading = Pattern | Pick | Without | Aggregate
 
 
 def check_cycles(rules: tuple[Rule, ...], problems: list[Problem]) -> None:
@@ -103,18 +100,7 @@ def _path_back(
 def _may_match(product: Product, reading: Reading) -> bool:
     """False if a constant in ``where`` contradicts what is fixed about the product."""
     fixed = dict(product.fixed)
-    for condition in reading.where if fixed else ():
-        for field, value in _constants(condition, reading.alias):
-            if field in fixed and fixed[field] != value:
-                return False
-    return True
-
-
-def _constants(condition: Expr, alias: str) -> Iterator[tuple[str, Value]]:
-    if isinstance(condition, Compare) and condition.op == "==":
-        for one, other in ((condition.left, condition.right), (condition.right, condition.left)):
-            if isinstance(one, FieldRef) and one.alias == alias and isinstance(other, Const):
-                yield one.field, other.value
+    return all(fixed.get(field, value) == value for field, value in constants_of(reading))
 
 
 def _complain(rule: Rule, term: Without | Aggregate, path: list[str], problems: list[Problem]) -> None:

@@ -53,7 +53,7 @@ class _Effects:
         self._problems: list[Problem] = rule.problems
 
     def read(self, node: Node) -> Effect | None:
-        body = as_map(node, f"an effect of '{self._section}'", self._problems)
+        body = as_map(node, "effect", self._problems)
         if body is None:
             return None
         head = next((entry for entry in body if entry.key.text in _SIBLINGS), None)

@@ -21,7 +21,9 @@ def as_scalar(node: Node, what: str, problems: list[Problem]) -> ScalarNode | No
             return node
         complain(problems, node.span, "E305", f"'{what}' is empty", "give it a value, or delete the line")
         return None
-    complain(problems, node.span, "E300", f"'{what}' must be a text, not {node_word(node)}", "write 'key: value'")
+    complain(
+        problems, node.span, "E300", f"'{what}' must be a text, not {node_word(node)}", "write one value behind the ':'"
+    )
     return None
 
 

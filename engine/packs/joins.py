@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, is_dataclass
 from math import prod
-from typing import Any
 
 from engine.errors import Problem
 from engine.limits import MAX_PRODUCT, MAX_VARIANTS
-from engine.model.expr import Compare, Expr, FieldRef, In
-from engine.model.kinds import Kind
-from engine.model.rules import Pattern
+from engine.model.expr import Compare, Const, Expr, FieldRef, In
+from engine.model.exprtools import aliases_read
+from engine.model.kinds import Kind, Value
+from engine.model.rules import Aggregate, Pattern, Pick, Without
 from engine.packs.complaints import complain
 
 #: Facts a kind is taken to have where only a guess is possible: enough to make a product hurt.
 _USUAL_FACTS = 1_000
 
 
-def aliases_in(expr: Expr) -> set[str]:
-    """Every alias an expression reads."""
-    found: set[str] = set()
-    pending: list[Any] = [expr]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, tuple):
-            pending.extend(node)
-        elif is_dataclass(node) and not isinstance(node, type):
-            alias = getattr(node, "alias", None)
-            if isinstance(alias, str):
-                found.add(alias)
-            pending.extend(getattr(node, each.name) for each in fields(node) if each.name not in {"type", "alias"})
-    return found
+#: The terms that read facts of a kind.
+Reading = Pattern | Pick | Without | Aggregate
 
 
 def has_outer_equality(alias: str, where: Iterable[Expr]) -> bool:
@@ -47,9 +34,9 @@ def _tied(condition: Expr, alias: str) -> Iterator[tuple[FieldRef, tuple[Expr, .
     elif isinstance(condition, In):
         pairs = [(condition.item, condition.options)]
     for one, others in pairs:
-        is_own = isinstance(one, FieldRef) and one.alias == alias
-        if is_own and not any(alias in aliases_in(other) for other in others):
-            assert isinstance(one, FieldRef)  # noqa: S101 - is_own said so
+        if not isinstance(one, FieldRef) or one.alias != alias:
+            continue
+        if not any(alias in aliases_read(other) for other in others):
             yield one, others
 
 
@@ -68,9 +55,18 @@ def _is_one_fact(pattern: Pattern) -> bool:
         ref.field
         for condition in pattern.where
         for ref, others in _tied(condition, pattern.alias)
-        if isinstance(condition, Compare) and not any(aliases_in(other) for other in others)
+        if isinstance(condition, Compare) and not any(aliases_read(other) for other in others)
     }
     return set(pattern.kind.key) <= fixed
+
+
+def constants_of(term: Reading) -> Iterator[tuple[str, Value]]:
+    """The fields of the term's facts that ``where`` fixes to a constant."""
+    for condition in term.where:
+        if isinstance(condition, Compare):
+            for ref, others in _tied(condition, term.alias):
+                if isinstance(others[0], Const):
+                    yield ref.field, others[0].value
 
 
 def _rows(kind: Kind) -> int:

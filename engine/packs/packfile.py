@@ -56,7 +56,9 @@ def add_file(root: Node, packs: dict[str, Pack], problems: list[Problem]) -> Non
     form.doc()
     named = form.scalar("pack") if form.need("pack") else None
     name = check_dashed(named, "pack", problems) if named else None
-    pack = packs.setdefault(name, Pack(name)) if name else Pack("?")
+    # Without a name the file is a pack of its own, so that the rest of it is checked all the same.
+    name = name or f"?{body.span.file}"
+    pack = packs.setdefault(name, Pack(name))
     _read_version(form, pack, problems)
     _read_uses(form, pack, problems)
     _read_params(form, pack, problems)

@@ -25,7 +25,7 @@ _FORBIDDEN = re.compile(
 )
 _TAB_INDENT = re.compile(r"^ *\t[ \t]*(?=[^\s#])", re.MULTILINE)
 _WORD = re.compile(r"[A-Za-z_][\w-]*")
-_QUOTED_TEXT = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
+_QUOTED_TEXT = re.compile(r"\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?")
 #: Places reported of one and the same slip in one file.
 _SHOWN = 20
 
@@ -114,11 +114,11 @@ def _complain_of_syntax(file: str, text: str, error: yaml.MarkedYAMLError, probl
         if words in said:
             message, hint = better, advice
             break
+    opened = error.context_mark
     if hint is _INDENT and _is_after_quote(text, span):
         message = "text after a closing quote"
         hint = "a value that begins with a quote must end with it; quote the whole: 'a.state == \"open\"'"
-    opened = error.context_mark
-    if opened is not None and opened.line + 1 != span.line:
+    elif hint is not _INDENT and opened is not None and opened.line + 1 != span.line:
         message += f" (it began at line {opened.line + 1})"
     complain(problems, span, "E105", message, hint)
 

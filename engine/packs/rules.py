@@ -8,13 +8,13 @@ from typing import Final
 from engine.errors import Problem
 from engine.limits import MAX_PATTERNS, ONCE_KEEP_MS
 from engine.model.expr import Expr
-from engine.model.kinds import NUMERIC, Kind, Type
+from engine.model.kinds import ENGINE_KINDS, NUMERIC, Kind, Type
 from engine.model.rules import Once, Pattern, Repeat, Rule, Schedule, Term, Throttle
 from engine.packs.complaints import complain, did_you_mean, quoted
 from engine.packs.effects import read_effects
 from engine.packs.expressions import Scope, bind_local
 from engine.packs.forms import Form, as_map
-from engine.packs.joins import check_joins
+from engine.packs.joins import check_joins, constants_of
 from engine.packs.names import check_dashed
 from engine.packs.nodes import MapNode, Node, ScalarNode
 from engine.packs.rulescope import PackNames, RuleScope
@@ -50,7 +50,7 @@ def read_rule(node: Node, names: PackNames, schedules: dict[str, Schedule], prob
         schedules: of all packs, by ``pack.schedule``.
         problems: takes what is wrong.
     """
-    body = as_map(node, "rules", problems)
+    body = as_map(node, "rule", problems)
     if body is None:
         return None
     named = body.get("rule")
@@ -80,7 +80,8 @@ class _RuleReader:
             return None
         full_name = f"{self._names.pack}.{name or '?'}"
         terms = read_terms(when, self._rule)
-        self._check_patterns(terms)
+        self._check_patterns(terms, is_whole=len(terms) == len(when.items))
+        self._check_schedule_names(terms)
         for_ms, per = form.ms("for") or 0, self._rule.term_value(form.scalar("per"))
         self._warn_of_samples(terms, has_for="for" in form and "per" not in form)
         inner = self._rule.scope.child()
@@ -113,9 +114,9 @@ class _RuleReader:
     def _complain(self, key: str, code: str, message: str, hint: str) -> None:
         complain(self._problems, self._form.at(key), code, message, hint)
 
-    def _check_patterns(self, terms: tuple[Term, ...]) -> None:
+    def _check_patterns(self, terms: tuple[Term, ...], *, is_whole: bool) -> None:
         patterns = tuple(term for term in terms if isinstance(term, Pattern))
-        if not patterns and not self._rule.broken:
+        if not patterns and is_whole:
             hint = "add one, as in '- intent: i'; a match is a tuple of facts"
             self._complain("when", "E328", "no pattern", hint)
         if len(patterns) > MAX_PATTERNS:
@@ -123,6 +124,16 @@ class _RuleReader:
             self._complain("when", "E329", message, "split the rule")
         elif not self._rule.broken:
             check_joins(patterns, self._problems)
+
+    def _check_schedule_names(self, terms: tuple[Term, ...]) -> None:
+        """A ``schedule`` fact of a name that nothing declares never comes."""
+        known = [schedule.local_name for schedule in self._schedules.values()]
+        for term in terms:
+            if isinstance(term, Pattern) and term.kind is ENGINE_KINDS["schedule"]:
+                for field, name in constants_of(term):
+                    if field == "name" and name not in known:
+                        hint = did_you_mean(str(name), known, "schedules") or "declare it in 'schedules:'"
+                        complain(self._problems, term.span, "E352", f"no schedule {quoted(str(name))}", hint)
 
     def _warn_of_samples(self, terms: tuple[Term, ...], *, has_for: bool) -> None:
         for term in terms:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from engine.errors import Problem
+from engine.limits import MAX_EXPRESSION_CHARS
 from engine.model.expr import Expr
 from engine.model.kinds import ENGINE_KINDS, Kind, Type
 from engine.model.rules import Span
@@ -15,7 +16,7 @@ from engine.packs.forms import Params, as_scalar
 from engine.packs.names import check_alias
 from engine.packs.nodes import ListNode, Node, ScalarNode
 
-_STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
+_STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?")
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 
 Text = tuple[str, Span]
@@ -86,7 +87,7 @@ class RuleScope:
 
     def is_readable(self, text: str, span: Span) -> bool:
         """Whether all names of a text are bound here; says so if one is bound only below."""
-        read = set(_NAME.findall(_STRING.sub("''", text[:10_000])))
+        read = set(_NAME.findall(_STRING.sub("''", text[:MAX_EXPRESSION_CHARS])))
         for name in sorted(read & self.later.keys()):
             if name not in self.taken:
                 message = f"'{name}' is bound only at line {self.later[name].line}"

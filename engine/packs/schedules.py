@@ -21,7 +21,7 @@ _SHORTEST_EVERY_MS: Final = 100
 
 def read_schedule(node: Node, pack: str, params: Params, problems: list[Problem]) -> Schedule | None:
     """One schedule, or None if it is broken (the problem is noted)."""
-    body = as_map(node, "schedules", problems)
+    body = as_map(node, "schedule", problems)
     if body is None:
         return None
     form = Form(body, "a schedule", _KEYS, problems, params)

@@ -49,7 +49,7 @@ def read_terms(node: ListNode, scope: RuleScope) -> tuple[Term, ...]:
 
 
 def _body(node: Node, scope: RuleScope) -> MapNode | None:
-    return as_map(node, "a term of 'when'", scope.problems)
+    return as_map(node, "term", scope.problems)
 
 
 def _head(body: MapNode, scope: RuleScope) -> Entry | None:

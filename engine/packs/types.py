@@ -14,7 +14,7 @@ from engine.packs.nodes import ScalarNode
 KEYABLE: Final = TYPE_NAMES - {"text", "list", "json", "amount", "wei"}
 
 _FORM = re.compile(r"([A-Za-z_]\w*)\s*(?:\((.*)\))?")
-_FIELD = re.compile(r"[A-Za-z_][\w.:/-]*")
+_FIELD = re.compile(r"[A-Za-z_][\w.:/-]{0,255}")
 _OPTION = re.compile(r"[A-Za-z0-9_][\w.-]{0,63}")
 _OTHER_NAMES: Final = {
     "string": "text",
