@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -65,11 +65,15 @@ def daemon(directory: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    with process:
-        assert process.stdout is not None
-        yield process, int(process.stdout.readline())
-        if process.poll() is None:
-            process.kill()
+    assert process.stdout is not None
+    server = int(process.stdout.readline())
+    try:
+        with process:  # leaving it closes its input, which is its word to stop, and waits
+            yield process, server
+    finally:
+        with suppress(OSError):  # a test that killed the daemon left its server behind; the folder tells that it is it
+            if Path(f"/proc/{server}/cwd").readlink() == directory:
+                os.kill(server, signal.SIGKILL)
 
 
 async def ready(server: EmbeddedServer) -> RedisStore:
