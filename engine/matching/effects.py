@@ -58,7 +58,7 @@ class Effects:
         firing, node = self._firing, group.node
         now = firing.now
         is_first = event == "fired" and group.attempt == 1
-        attempt = group.attempt if event == "fired" else group.attempt + 1
+        attempt = group.attempt
         if is_first:
             group.activation = activation_id(node.name, group.key, firing.cause, firing.fired - 1)
         base_number = 0 if event == "fired" else EXHAUSTED
@@ -245,8 +245,7 @@ class Effects:
             try:
                 self.support(group, number, group.match, bound)
             except (EvaluationError, FactRejectedError) as error:
-                self._withdraw(group, number)
-                self.drop(group, group.match, error)
+                self.drop(group, group.match, error)  # what it said last stands
         self.changes.group_changed(group)
 
     # -- endings -------------------------------------------------------------------

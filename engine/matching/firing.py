@@ -304,7 +304,9 @@ class Firing:
         key_of, once = node.compiled.once_key, node.rule.once
         if key_of is None or once is None:
             return None
-        return once.name, key_of(match.facts, bound, self.now, 0, self.context)
+        # What a shadow rule remembers must not hold back a live one.
+        name = once.name if node.rule.is_live else f"shadow:{once.name}"
+        return name, key_of(match.facts, bound, self.now, 0, self.context)
 
     def _throttle_key(self, node: RuleNode, match: Match, bound: tuple[Any, ...]) -> Value:
         per = node.compiled.throttle_per

@@ -67,7 +67,7 @@ class Reports:
         if status == before or (status not in FINAL_STATUSES and _RANK.get(status, 0) < _RANK.get(str(before), 0)):
             return
         row: dict[str, Value] = dict(zip(memory.kind.positions, fact.values, strict=True))
-        engine.effects.put_engine_fact("command", row | {"status": status, "at": now}, now)
+        engine.effects.put_engine_fact("command", row | {"status": status}, now)
         engine.effects.events.append(said)
         if status in FINAL_STATUSES:
             engine.changes.ended[command] = status
