@@ -68,9 +68,9 @@ def histories(draw: st.DrawFn, rulebase: RuleBase, words: Vocabulary, most: int 
     at, seq = 1000, 0
     kinds = kinds_read(rulebase, words)
     matched = [p.kind for r in rulebase.rules for p in r.patterns if p.kind in words.injected()]
-    first = draw(st.sampled_from([[], matched, matched, matched * 2]))
-    for n in range(len(first) + draw(st.integers(1, most))):
-        pause = draw(PAUSES)
+    first = draw(st.sampled_from([[], matched, matched * 2, matched * 2, matched * 3]))[:most]
+    for n in range(len(first) + draw(st.sampled_from([1, 3, most // 2, most, most, most]))):
+        pause = draw(PAUSES) if n >= len(first) else 0
         at, seq = at + pause * 1000, 0 if pause else seq + 1
         steps.append(draw(assertions(at, seq, first[n]) if n < len(first) else entries(at, seq, kinds)))
         if n >= len(first) and draw(st.integers(0, 9)) == 9:

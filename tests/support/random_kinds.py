@@ -19,6 +19,8 @@ BLOCKS = ("0x01", "0x02")
 SOURCES = ("s1", "s2", "s3")
 SMALL = st.integers(0, 3)
 LARGE = st.sampled_from([2**63 - 1, 2**63, 2**64, 10**19 + 1, 2**255])
+#: What conditions compare with.
+LIMITS = st.sampled_from([0, 1, 1, 2, 2, 3, 2**63, 10**19 + 1])
 NUMBERS = st.one_of(SMALL, SMALL, SMALL, SMALL, LARGE)
 
 
@@ -51,14 +53,16 @@ def vocabularies(draw: st.DrawFn) -> Vocabulary:
     """Kinds, and durations that either never meet the entries' instants or often do."""
     offsets = draw(st.sampled_from([(7,), (7,), (0, 999)]))
     durations = tuple(n * 1000 + offset for n in (1, 2, 5, 12) for offset in offsets)
-    ttl = st.sampled_from([None, *durations, 60_000 + offsets[0]])
+    long = tuple(60_000 + offset for offset in offsets)
+    ttl = st.sampled_from([None, None, *durations, *long, *long])
+    renewed = st.sampled_from([*durations[2:], *long, *long])
 
     def lasting() -> ir.KindOptions:
         chosen = draw(ttl)
         return {"permanent": True, "limit": 3} if chosen is None else {"ttl_ms": chosen}
 
-    by_height: ir.KindOptions = {"order": ("height",), "ttl_ms": draw(st.sampled_from(durations[2:]))}
-    per_source: ir.KindOptions = {"per_source": True, "ttl_ms": draw(st.sampled_from(durations[2:]))}
+    by_height: ir.KindOptions = {"order": ("height",), "ttl_ms": draw(renewed)}
+    per_source: ir.KindOptions = {"per_source": True, "ttl_ms": draw(renewed)}
     if draw(st.booleans()):
         per_source["order"] = ("height",)
 

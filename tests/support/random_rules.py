@@ -22,7 +22,7 @@ from engine.model.rules import (
     Throttle,
 )
 from tests.support import ir
-from tests.support.random_kinds import COMMAND, IDS, NUMBERS, SCHEDULE, Vocabulary
+from tests.support.random_kinds import COMMAND, IDS, LIMITS, NUMBERS, SCHEDULE, Vocabulary
 
 ORDERS = ("<", "<=", ">", ">=")
 WINDOW = "p.hours"
@@ -69,12 +69,11 @@ class Rulemaker:
         """A number from what is bound."""
         fields: list[x.Expr] = [r for alias, kind in aliases for r in self.numbers(alias, kind)]
         fields += [ir.local(name) for name in self.names]
-        fields += [x.Age(alias, ir.INT) for alias, _ in aliases[:0]]
         leaf = self.draw(st.sampled_from(fields)) if fields and not self.chance(4) else ir.const(self.draw(NUMBERS))
-        if not deep or not self.chance(3):
+        if not deep or not self.chance(2):
             return leaf
         other = self.number(aliases, deep=False)
-        name = str(self.one_of("+", "-", "*", "min", "max", "floor_div", "mod", "ceil_bps", "if"))
+        name = str(self.one_of("+", "-", "floor_div", "*", "mod", "min", "max", "ceil_bps", "if"))
         if name == "if":
             return x.IfElse(ir.cmp(leaf, "<", other), leaf, other, ir.INT)
         return ir.arith(leaf, name, other) if len(name) == 1 else x.Call(name, (leaf, other), ir.INT)
@@ -100,10 +99,10 @@ class Rulemaker:
         if not mine or kind is SCHEDULE:
             return []
         left = self.draw(st.sampled_from(mine))
-        if not theirs or (not must and self.chance(6)) or kind is COMMAND:
-            return [ir.cmp(left, "==", self.draw(st.sampled_from(IDS)))] if must else []
+        if not theirs or (not must and self.chance(3)) or kind is COMMAND:
+            return [ir.cmp(left, "==", self.draw(st.sampled_from(IDS[:2])))] if must else []
         right = self.draw(st.sampled_from(theirs))
-        form = self.one_of("==", "turned", "in", "two")
+        form = self.one_of("==", "turned", "in", "in", "==", "two")
         if form == "in":
             return [x.In(left, (right, self.draw(st.sampled_from(theirs))), ir.BOOL)]
         if form == "two":
@@ -142,10 +141,10 @@ class Rulemaker:
                 return x.In(ir.ref(kind, alias, "status"), options, ir.BOOL)
             case "opt":
                 opt = x.Default(ir.ref(kind, alias, "opt"), ir.const(1), ir.INT)
-                return ir.cmp(opt, op, self.draw(NUMBERS))
+                return ir.cmp(opt, op, self.draw(LIMITS))
             case "has":
                 opt_ref = ir.ref(kind, alias, "opt")
-                both = (x.Has(opt_ref, ir.BOOL), ir.cmp(opt_ref, op, self.draw(NUMBERS)))
+                both = (x.Has(opt_ref, ir.BOOL), ir.cmp(opt_ref, op, self.draw(LIMITS)))
                 return x.BoolOp("and", both, ir.BOOL)
             case "by":
                 by = ir.ref(kind, alias, "by")
@@ -176,18 +175,22 @@ class Rulemaker:
     def patterns(self) -> list[Term]:
         """One to four positive patterns."""
         made: list[Term] = []
-        for n in range(self.draw(st.sampled_from([1, 1, 1, 2, 2, 2, 3, 3, 4]))):
+        number = self.draw(st.sampled_from([1, 1, 1, 2, 2, 2, 3, 3, 4]))
+        if self.level == 2 and self.chance(4):
+            number = min(number, 2)  # commands may be many, and the reference tries every tuple
+            alias = "c"
+            made.append(Pattern(alias, COMMAND, self.where(alias, COMMAND), ir.SPAN))
+            self.aliases.append((alias, COMMAND))
+        for n in range(len(made), number):
             kinds = self.words.below(self.level)
             if self.chance(6):
                 kinds = self.words.written(self.level, concluded=False)
-            elif self.level == 2 and self.chance(6):
-                kinds = [COMMAND]
             elif self.chance(12):
                 kinds = [SCHEDULE]
             kind, alias = self.draw(st.sampled_from(kinds)), f"p{n}"
             distinct = None
             if self.keyed and self.numbers(alias, kind) and self.chance(2):
-                distinct = ForDistinct(self.numbers(alias, kind)[0], self.draw(st.integers(1, 3)))
+                distinct = ForDistinct(self.numbers(alias, kind)[0], self.draw(st.sampled_from([1, 2, 2, 3])))
             made.append(
                 Pattern(
                     alias,
@@ -195,7 +198,7 @@ class Rulemaker:
                     self.where(alias, kind, alone=self.keyed),
                     ir.SPAN,
                     fresh_ms=self.duration() if self.chance(4) else None,
-                    quorum=self.draw(st.integers(1, 3)) if kind.per_source and self.chance(2) else None,
+                    quorum=self.draw(st.sampled_from([1, 2, 2, 3])) if kind.per_source and self.chance(2) else None,
                     for_distinct=distinct,
                 )
             )

@@ -69,9 +69,8 @@ def tuples_of(rule: Rule, facts: Facts) -> list[tuple[Claim, ...]]:
     """Every tuple of facts of the patterns' kinds, no fact twice."""
     tuples: list[tuple[Claim, ...]] = [()]
     for pattern in rule.patterns:
-        tuples = [
-            (*before, claim) for before in tuples for claim in facts.of_kind(pattern.kind.name) if claim not in before
-        ]
+        of_kind = facts.of_kind(pattern.kind.name)
+        tuples = [(*before, claim) for before in tuples for claim in of_kind if claim not in before]
     return tuples
 
 

@@ -211,10 +211,11 @@ class Settlement:
         """Evaluate all effects, then apply them in order. None: they were lost already."""
         rule = group.rule
         self.count(self.fired, rule)
-        group.attempt += 0 if group.is_exhausted else 1
+        group.attempt += 1
         group.timer = next_repeat(group)
-        activation = activation_id(rule.name, group.key, self.cause, len(self.firings))
-        made, is_dropped = self.evaluate(group, effects or (), activation, group.attempt)
+        if group.attempt == 1:
+            group.activation = activation_id(rule.name, group.key, self.cause, len(self.firings))
+        made, is_dropped = self.evaluate(group, effects or (), group.activation, group.attempt)
         is_dropped = is_dropped or effects is None
         self.firings.append(
             Firing(
@@ -222,7 +223,7 @@ class Settlement:
                 group.key,
                 group.match,
                 group.attempt,
-                activation,
+                group.activation,
                 tuple(made),
                 is_exhausted=group.is_exhausted,
                 is_dropped=is_dropped,

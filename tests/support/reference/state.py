@@ -33,7 +33,8 @@ class Group:
         ready_at: since when it is ready to fire; None: it is not.
         is_done: it fired, or ``once`` counted it as done.
         fired_at: its first firing; None: it has not fired.
-        attempt: firings so far.
+        activation: id of the activation, made at its first firing.
+        attempt: firings so far, ``exhausted`` counted.
         is_exhausted: it fired as often as ``repeat`` lets it.
     """
 
@@ -46,6 +47,7 @@ class Group:
     ready_at: int | None = None
     is_done: bool = False
     fired_at: int | None = None
+    activation: str = ""
     attempt: int = 0
     is_exhausted: bool = False
     conclusions: tuple[Conclusion, ...] = ()
