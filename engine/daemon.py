@@ -26,6 +26,8 @@ from engine.store.url import Endpoint, parse
 
 _LOG = logger("daemon")
 _PROGRAM = "daemon"
+#: What a stop may take beyond the drain time before the rest is left to the next start.
+_STOP_MS = 5_000
 _FIGURES_EVERY_S = 1
 #: How long to wait before asking a Redis again that was away while standing by.
 _STANDBY_RETRY_S = 1
@@ -54,14 +56,12 @@ def serve(settings: Settings) -> Exit:
 
 def _give_up(error: LockstepError) -> Exit:
     if isinstance(error, PackError):
-        _tell_problems(error)
-    _LOG.error(f"{error.code} {error.message}", hint=error.hint)
+        for problem in error.problems:
+            (_LOG.error if problem.is_error else _LOG.warning)(str(problem))
+        _LOG.error("the packs have errors", count=sum(problem.is_error for problem in error.problems))
+    else:
+        _LOG.error(f"{error.code} {error.message}", hint=error.hint)
     return error.exit_code
-
-
-def _tell_problems(error: PackError) -> None:
-    for problem in error.problems:
-        (_LOG.error if problem.is_error else _LOG.warning)(str(problem))
 
 
 def _worst(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -188,14 +188,21 @@ class Daemon:
                 sending = tasks.create_task(_send_once_caught_up(loop, dispatch))
                 await self._stopping.wait()
                 loop.stop()
-                await deciding
+                await self._finish(deciding)
                 dispatch.stop()
-                await sending
+                await self._finish(sending)
                 for task in beside:
                     task.cancel()
             await figures.write(STOPPED)
         finally:
             clock.stop()
+
+    async def _finish(self, task: asyncio.Task[None]) -> None:
+        """Wait for the work in hand, but not for a Redis that does not come back: the next start takes it up."""
+        _, late = await asyncio.wait([task], timeout=(self._settings.dispatch.drain_ms + _STOP_MS) / 1000)
+        if late:
+            _LOG.warning("stopping with work in hand; the next start takes it up")
+            task.cancel()
 
     async def _push_packs(self, store: RedisStore, secret: bytes) -> None:
         """Ask for ``--packs`` if they differ from what is in force. Wrong ones never replace right ones."""

@@ -18,7 +18,7 @@ from engine.cli.options import AsJson, Config, Data, RedisUrl, place
 from engine.cli.orders import Verdict, outcome
 from engine.errors import Exit
 from engine.insight.revisions import RevisionError, files_of, resolve
-from engine.runtime.candidate import Candidate, ask_for, candidate_from, store_candidate, try_out
+from engine.runtime.candidate import Candidate, ask_for, candidate_from, note_activation, store_candidate, try_out
 from engine.settings import Settings
 from engine.store.redis_store import RedisStore
 from engine.store.rule_bases import HistoryNote
@@ -51,13 +51,17 @@ async def _order(store: RedisStore, settings: Settings, revision: str, accept: i
 
 async def _push(settings: Settings, candidate: Candidate, accept: int) -> Pushed:
     async with connected(settings) as store:
-        await store_candidate(store, candidate, "cli")
+        if await store.revision_in_force() != candidate.revision:
+            await store_candidate(store, candidate, "cli")
         return await _order(store, settings, candidate.revision, accept)
 
 
 async def _activate(settings: Settings, wanted: str, accept: int) -> Pushed:
     async with connected(settings) as store:
-        return await _order(store, settings, await resolve(store, wanted), accept)
+        revision = await resolve(store, wanted)
+        if await store.revision_in_force() != revision:
+            await note_activation(store, revision, "cli")
+        return await _order(store, settings, revision, accept)
 
 
 def _report(pushed: Pushed, *, as_json: bool) -> None:
@@ -114,9 +118,12 @@ def activate(
     _report(asyncio.run(_activate(place(data, redis, config), revision, accept)), as_json=as_json)
 
 
-async def _log(settings: Settings) -> tuple[list[HistoryNote], str]:
+async def _log(settings: Settings) -> tuple[list[HistoryNote], int]:
+    """The history, newest first, and the number of the note in force (0: none)."""
     async with connected(settings) as store:
-        return await store.revision_history(), (await page(store)).revision
+        notes = await store.revision_history()
+        revision = await store.revision_in_force()
+        return notes, next((note.n for note in notes if note.revision == revision), 0)
 
 
 @group.command()
@@ -125,12 +132,12 @@ def log(as_json: AsJson = False, data: Data = None, redis: RedisUrl = None, conf
     notes, in_force = asyncio.run(_log(place(data, redis, config)))
     if as_json:
         output.print_json(
-            [{"revision": n.revision, "at": n.at_ms, "in_force": n.revision == in_force, **n.note} for n in notes]
+            [{"revision": n.revision, "at": n.at_ms, "in_force": n.n == in_force, **n.note} for n in notes]
         )
         return
     rows = []
     for note in notes:
-        mark = Text("in force", "green") if note.revision == in_force else Text("")
+        mark = Text("in force", "green") if note.n == in_force else Text("")
         said = (note.note.get("by", ""), note.note.get("from", ""))
         rows.append((note.revision, output.instant(note.at_ms), *said, mark))
     output.table(("revision", "pushed", "by", "from", ""), rows, empty="nothing was pushed yet: lockstep push DIR")

@@ -82,7 +82,7 @@ def try_out(candidate: Candidate) -> None:
     failure = check_in_child(shapes)
     if failure is not None:
         hint = "please report it with the packs; removing the rule changed last usually helps"
-        raise TrialError("E353", f"trying the joins out failed: {failure}", hint)
+        raise TrialError("M110", f"trying the joins out failed: {failure}", hint)
 
 
 async def store_candidate(store: RedisStore, candidate: Candidate, program: str) -> None:
@@ -93,6 +93,17 @@ async def store_candidate(store: RedisStore, candidate: Candidate, program: str)
     """
     note = {"from": candidate.origin, "by": writer_name(program)}
     await store.put_revision(candidate.revision, candidate.blob, note)
+
+
+async def note_activation(store: RedisStore, revision: str, program: str) -> None:
+    """Write into the history that a stored revision is asked for again.
+
+    Raises:
+        StoreError: Redis is away or refuses.
+    """
+    blob = await store.get_revision(revision)
+    if blob is not None:
+        await store.put_revision(revision, blob, {"from": "activate", "by": writer_name(program)})
 
 
 async def ask_for(

@@ -41,8 +41,9 @@ class RunningDaemon:
 
     def _read(self) -> None:
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self._coming.put(json.loads(line))
+        with self.process.stderr as lines:
+            for line in lines:
+                self._coming.put(json.loads(line))
         self._coming.put(None)
 
     def wait_until(self, is_it: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

@@ -110,6 +110,18 @@ def test_a_standby_takes_over_from_a_killed_leader(
     assert standby.stop() == 0
 
 
+def test_a_stop_does_not_wait_for_a_redis_that_is_away(
+    lockstep: Lockstep, daemon: StartDaemon, own_server: EmbeddedServer, tmp_path: Path
+) -> None:
+    (tmp_path / "quick.yaml").write_text("dispatch: {drain: 1ms}\n")
+    running = daemon("--redis", str(own_server.endpoint), "--config", "quick.yaml")
+    running.wait_for("ready")
+    own_server.stop()
+    running.wait_for("redis is away")
+    assert running.stop() == 0
+    assert "stopping with work in hand; the next start takes it up" in running.said()
+
+
 async def test_a_daemon_that_lost_its_lease_exits_with_75(
     daemon: StartDaemon, packs: Path, redis_url: str, store: RedisStore
 ) -> None:
@@ -174,8 +186,12 @@ def test_a_push_is_in_force_when_the_command_returns(lockstep: Lockstep, daemon:
     assert second != ran.json["revision"]
     back = lockstep("activate", ran.json["revision"][:8], "--json").json
     assert (back["revision"], back["replaces"], back["state"]) == (ran.json["revision"], second, "done")
-    (mark,) = [n for n in lockstep("rulebase", "log", "--json").json if n["in_force"]]
-    assert mark["revision"] == ran.json["revision"]
+    log = lockstep("rulebase", "log", "--json").json
+    assert [(n["revision"], n["in_force"]) for n in log] == [
+        (ran.json["revision"], True),
+        (second, False),
+        (ran.json["revision"], False),
+    ]
     assert running.stop() == 0
 
 
