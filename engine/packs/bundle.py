@@ -13,7 +13,7 @@ from engine.packs.checker import check_packs
 from engine.packs.nodes import ListNode, MapNode, Node, ScalarNode
 from engine.packs.packfile import Pack, add_file
 from engine.packs.reader import read
-from engine.packs.sources import SHIPPED, Source, add_shipped, find_sources, from_blob, revision_of, to_blob
+from engine.packs.sources import SHIPPED, Source, find_sources, from_blob, revision_of, shipped, to_blob
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,14 @@ def load_paths(paths: Sequence[Path]) -> LoadResult:
     """
     problems: list[Problem] = []
     sources = find_sources(paths, problems)
-    heads = [_head(tree) for tree in _read_all(sources, []).values()]
+    roots = _read_all(sources, problems)
+    heads = [_head(tree) for tree in roots.values()]
     for pack in SHIPPED:
         if any(pack in uses for _, uses in heads) and all(name != pack for name, _ in heads):
-            sources = add_shipped(sources, pack)
-    rulebase = _check(_read_all(sources, problems), problems)
+            added = shipped(pack, sources)
+            sources = sources + added
+            roots |= _read_all(added, problems)
+    rulebase = _check(roots, problems)
     found = _in_order(problems, {source.name: source.shown for source in sources})
     if any(problem.is_error for problem in found):
         return LoadResult(None, found, b"")

@@ -62,7 +62,7 @@ def read(file: str, raw: bytes, problems: list[Problem]) -> Node | None:
     """
     start = Span(file, 1, 1)
     if len(raw) > MAX_PACK_BYTES:
-        complain(problems, start, "E101", f"{len(raw)} bytes; a file may have {MAX_PACK_BYTES}", "split the pack")
+        complain(problems, start, "E101", f"larger than {MAX_PACK_BYTES} bytes", "split the pack")
         return None
     try:
         text = raw.decode("utf-8-sig")

@@ -89,17 +89,16 @@ def _name_apart(sources: list[Source]) -> list[Source]:
     return sorted(named, key=lambda s: s.name)
 
 
-def add_shipped(sources: list[Source], pack: str) -> list[Source]:
-    """The sources and those of a pack that comes with the engine, whose files lie beside it: ``rules/<pack>/``."""
+def shipped(pack: str, sources: list[Source]) -> list[Source]:
+    """The files of a pack that comes with the engine (``rules/<pack>/`` beside it), named apart from ``sources``."""
     folder = Path(__file__).resolve().parents[2] / "rules" / pack
     taken = {source.name for source in sources}
-    added = list(sources)
+    found: list[Source] = []
     for path in sorted(folder.glob("*.yaml")):
         name = f"{pack}/{path.name}"
         if _is_pack(Path(path.name)):
-            free = name if name not in taken else f"{name}~{pack}"
-            added.append(Source(free, path.read_bytes(), name))
-    return sorted(added, key=lambda s: s.name)
+            found.append(Source(f"{name}~{pack}" if name in taken else name, path.read_bytes(), name))
+    return found
 
 
 def to_blob(sources: Iterable[Source]) -> bytes:
