@@ -146,7 +146,7 @@ class Engine:
         """The step of an entry begins."""
         self.now = now
         self.position = self.effects.position = entry
-        self._begin(now, str(entry))
+        self._begin(now, entry)
 
     def finish_entry(self) -> None:
         """The step of an entry is settled and said."""
@@ -239,9 +239,10 @@ class Engine:
         if source is not None:
             self.sources.rejected(source, self.now, error.code)
 
-    def _begin(self, now: int, cause: str) -> None:
-        self.firing.begin(now, cause)
-        rules = self.surroundings.suspend_at.get(cause)
+    def _begin(self, now: int, origin: StreamId | DueItem | str) -> None:
+        self.firing.begin(now, origin)
+        suspend_at = self.surroundings.suspend_at
+        rules = suspend_at.get(self.firing.cause) if suspend_at else None
         if rules:
             for rule in rules:
                 self.firing.suspended.add(rule)
@@ -269,6 +270,11 @@ class Engine:
         Returns:
             How many decisions were made.
         """
+        head = self.timeline.next_at()
+        if head is None or head >= limit:
+            if limit > self.now:
+                self.now = limit
+            return 0
         made = 0
         while most is None or made < most:
             item = self.timeline.pop_before(limit)
@@ -315,7 +321,7 @@ class Engine:
 
     def _due(self, item: DueItem) -> None:
         self.now = max(self.now, item.at)
-        self._begin(item.at, item.cause)
+        self._begin(item.at, item)
 
     def next_due(self) -> int | None:
         """The earliest instant at which something may be due, for the alarm clock."""

@@ -11,7 +11,8 @@ from engine.matching.context import Context, Window
 from engine.matching.fact import Key
 from engine.matching.match import Match
 from engine.matching.node import Group, RuleNode, State
-from engine.matching.timeline import GROUP, Timeline
+from engine.matching.timeline import GROUP, DueItem, Timeline
+from engine.model.journal import StreamId
 from engine.model.kinds import Value
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ class Firing:
 
     Attributes:
         now: time of the step.
-        cause: its stable name.
         touched: groups that gained or lost members since the last round.
         followed: groups whose values may have changed.
         fired: firings of this step so far.
@@ -52,7 +52,7 @@ class Firing:
         self.work = work
         self.effects = effects
         self.now = 0
-        self.cause = ""
+        self._origin: StreamId | DueItem | str = ""
         self.touched: dict[Group, None] = {}
         self.followed: dict[Group, None] = {}
         self.lost_distinct: dict[tuple[RuleNode, tuple[Key, ...], int], Match] = {}
@@ -65,12 +65,18 @@ class Firing:
         self._current: Group | None = None
 
     # -- the step --------------------------------------------------------------
-    def begin(self, now: int, cause: str) -> None:
+    def begin(self, now: int, origin: StreamId | DueItem | str) -> None:
         """A step begins; whatever it changes is settled by ``settle``."""
         self.now = now
-        self.cause = cause
+        self._origin = origin
         self.fired = 0
         self._current = None
+
+    @property
+    def cause(self) -> str:
+        """The stable name of the step; spelled only when something is said, for most steps say nothing."""
+        origin = self._origin
+        return origin.cause if isinstance(origin, DueItem) else str(origin)
 
     def settle(self) -> None:
         """Judge, end, begin and fire until nothing is ready.

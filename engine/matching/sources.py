@@ -58,6 +58,9 @@ class Sources:
     def seen(self, name: str, now: int, *, is_good: bool) -> Source | None:
         """An entry of this source came; None if there are too many sources to keep them apart."""
         source = self.all.get(name)
+        if source is not None and source.is_dirty and source.watched_until and source.state == "ok":
+            source.last_seen = now
+            return source
         if source is None:
             if len(self.all) >= limits.MAX_SOURCES:
                 return None

@@ -23,9 +23,11 @@ class StreamId(NamedTuple):
         Raises:
             ValueError: not a stream id.
         """
-        word = text.decode() if isinstance(text, bytes) else text
-        ms, _, seq = word.partition("-")
-        return cls(int(ms), int(seq or "0"))
+        if isinstance(text, bytes):
+            ms, _, seq = text.partition(b"-")
+            return cls(int(ms), int(seq or b"0"))
+        before, _, after = text.partition("-")
+        return cls(int(before), int(after or "0"))
 
 
 ZERO_ID = StreamId(0, 0)
