@@ -40,6 +40,14 @@ def run(
     raise typer.Exit(serve(settings))
 
 
+def demo() -> None:
+    """Show it at work: a real daemon, two intents, a crash in the middle; ends by itself within a minute."""
+    from engine.insight.demo.demo import run as perform
+
+    raise typer.Exit(perform())
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
     app.command()(run)
+    app.command()(demo)
