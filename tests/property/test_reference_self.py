@@ -494,5 +494,5 @@ def test_ids_depend_on_the_cause_and_the_place_in_the_decision_alone() -> None:
     ]
     runs = [Story(open_job()).tell(*entries).firings for _ in range(2)]
     assert runs[0] == runs[1]
-    assert runs[0][0].activation_id == "ckzr4xc6ki4sgo54k2hserjnca"
+    assert runs[0][0].activation_id == "iaidniq24zbn4becmhchjvwniu"
     assert len({f.activation_id for f in runs[0]}) == 2

@@ -8,8 +8,8 @@ from engine.model.kinds import Value
 
 #: One fact of a match: kind and key values (for ``schedule`` the occurrence follows the name).
 FactKey = tuple[str, tuple[Value, ...]]
-#: ``(FactKey, …)`` of a match, or ``("per", value)``.
-GroupKey = tuple[FactKey, ...] | tuple[str, Value]
+#: The keys of a match's facts in pattern order, or ``("per", value)``.
+GroupKey = tuple[tuple[Value, ...], ...] | tuple[str, Value]
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,12 @@ class Match:
     @property
     def key_text(self) -> str:
         """As due items and ties order it."""
-        return canonical(self.keys)
+        return canonical(self.fact_keys)
+
+    @property
+    def fact_keys(self) -> tuple[tuple[Value, ...], ...]:
+        """The keys alone: the patterns say the kinds."""
+        return tuple(key for _, key in self.keys)
 
     def copy(self) -> Match:
         """An independent copy."""

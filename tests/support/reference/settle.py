@@ -86,9 +86,9 @@ class Settlement:
                 continue
             after: dict[str, Match] = {}
             for claims in tuples_of(rule, self.state.facts):
-                keys = tuple(fact_key(c) for c in claims)
-                text = canonical(keys)
-                after[text] = before.get(text) or Match(rule, keys)
+                fresh = Match(rule, tuple(fact_key(c) for c in claims))
+                text = fresh.key_text
+                after[text] = before.get(text, fresh)
                 if touched or self.flipped == (rule.name, text):
                     judge(after[text], claims, self.now, self.state.facts, self.window)
             self.state.matches[rule.name] = after
@@ -275,7 +275,7 @@ class Settlement:
 def group_key(match: Match) -> GroupKey:
     """The value of ``per``, or the match itself."""
     assert match.judgement is not None
-    return match.keys if match.rule.per is None else ("per", match.judgement.per)
+    return match.fact_keys if match.rule.per is None else ("per", match.judgement.per)
 
 
 def best_first(match: Match) -> tuple[int, int, str]:
