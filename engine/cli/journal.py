@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -12,14 +13,18 @@ import typer
 from rich.progress import Progress
 
 from engine.cli import output
-from engine.cli.connection import connected, kinds_in_force
+from engine.cli.connection import connected, kinds_in_force, page
 from engine.cli.entries import DEFAULT_SOURCE, EntryError, data_of, fields_of, fields_of_line
 from engine.cli.options import AsJson, Config, Data, RedisUrl, place
-from engine.errors import ConfigError
+from engine.cli.orders import Verdict, outcome
+from engine.errors import ConfigError, Exit
+from engine.model.journal import StreamId
 from engine.settings import Settings
 
 #: Entries sent in one go: enough to hide the round trip, little enough to see progress.
 _CHUNK = 200
+#: A running engine has said what it makes of an entry long before.
+_WAIT_MS = 2_000
 
 Kind = Annotated[str | None, typer.Argument(help="Kind of the fact.", show_default=False)]
 Words = Annotated[
@@ -35,13 +40,35 @@ FactsFile = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An entry, and what the engine made of it, if one runs."""
+
+    entry: StreamId
+    verdict: Verdict
+
+
 async def _append_one(
     settings: Settings, op: str, kind: str, words: list[str], source: str, optional: dict[str, int | str | None]
-) -> str:
+) -> Sent:
     async with connected(settings) as store:
         declared = (await kinds_in_force(store)).get(kind)
-        entry = fields_of(op, data_of(words, declared), kind, source, **optional)
-        return str(await store.append(entry))
+        entry = await store.append(fields_of(op, data_of(words, declared), kind, source, **optional))
+        is_running = (await page(store)).running
+        return Sent(entry, await outcome(store, entry, _WAIT_MS if is_running else 0))
+
+
+def _report(sent: Sent, *, as_json: bool) -> None:
+    verdict = sent.verdict
+    if as_json:
+        said = {"state": verdict.state, "code": verdict.code, "message": verdict.message, "hint": verdict.hint}
+        output.print_json({"entry": str(sent.entry), **said})
+    else:
+        output.say(str(sent.entry))
+    if verdict.state == "refused":
+        if not as_json:
+            output.failure(EntryError(verdict.code, verdict.message, verdict.hint))
+        raise typer.Exit(Exit.PROBLEMS)
 
 
 def _lines(stream: BinaryIO, path: str) -> Iterator[tuple[dict[str, str | bytes], int]]:
@@ -95,19 +122,19 @@ def inject(
     redis: RedisUrl = None,
     config: Config = None,
 ) -> None:
-    """Assert a fact, or a file of facts."""
+    """Assert a fact, or a file of facts; exits 1 if a running engine refuses it."""
     settings = place(data, redis, config)
     if file is not None:
         if kind is not None:
             raise EntryError("U109", "a kind and --file exclude each other", "each line of the file names its kind")
-        sent = _inject_file(settings, file)
-        output.print_json({"entries": sent}) if as_json else output.say(f"{sent} entries are in the journal")
+        count = _inject_file(settings, file)
+        output.print_json({"entries": count}) if as_json else output.say(f"{count} entries are in the journal")
         return
     if kind is None:
         raise EntryError("U109", "nothing to inject", "lockstep inject KIND field=value…, or --file facts.jsonl")
     optional = {"observed_at": observed_at, "seq": seq, "id": reference}
-    entry = asyncio.run(_append_one(settings, "assert", kind, words or [], source, optional))
-    output.print_json({"entry": entry}) if as_json else output.say(entry)
+    sent = asyncio.run(_append_one(settings, "assert", kind, words or [], source, optional))
+    _report(sent, as_json=as_json)
 
 
 def retract(
@@ -125,8 +152,8 @@ def retract(
     """Take a fact back."""
     settings = place(data, redis, config)
     optional = {"observed_at": observed_at, "seq": seq, "id": reference}
-    entry = asyncio.run(_append_one(settings, "retract", kind, words, source, optional))
-    output.print_json({"entry": entry}) if as_json else output.say(entry)
+    sent = asyncio.run(_append_one(settings, "retract", kind, words, source, optional))
+    _report(sent, as_json=as_json)
 
 
 def register(app: typer.Typer) -> None:

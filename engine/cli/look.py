@@ -119,6 +119,12 @@ def rejected(
     output.table(("entry", "source", "kind", "code", "what is wrong", "hint"), rows, empty="nothing was refused")
 
 
+def _key(text: str) -> str:
+    """A key for people: its parts with slashes between."""
+    parts = orjson.loads(text)
+    return "/".join(map(str, parts)) if isinstance(parts, list) else str(parts)
+
+
 def _show(explanation: Explanation) -> None:
     fired, decision = explanation.fired, explanation.decision
     if fired is None:
@@ -142,7 +148,7 @@ def _show(explanation: Explanation) -> None:
             (
                 (
                     f.alias,
-                    f"{f.kind} {f.key}",
+                    f"{f.kind} {_key(f.key)}",
                     _brief(f.values),
                     output.instant(f.observed_at),
                     f.source,

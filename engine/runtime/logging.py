@@ -28,6 +28,12 @@ def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return event
 
 
+def _time_alone(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Who watches a terminal knows the day."""
+    event["at"] = event["at"].partition("T")[2]
+    return event
+
+
 def _in_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """When, how bad, who, what; then the details: a line is read by people too, on its left end."""
     head = {name: event.pop(name) for name in ("at", "level", "logger", "event") if name in event}
@@ -39,9 +45,10 @@ def _renderers(stream: TextIO) -> list[structlog.typing.Processor]:
         colored = not os.environ.get("NO_COLOR")
         plain = structlog.dev.plain_traceback
         return [
+            _time_alone,
             structlog.dev.ConsoleRenderer(
                 colors=colored, exception_formatter=plain, timestamp_key="at", pad_event_to=28, sort_keys=False
-            )
+            ),
         ]
     return [structlog.processors.format_exc_info, _in_order, structlog.processors.JSONRenderer(ensure_ascii=False)]
 

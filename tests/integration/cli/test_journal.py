@@ -23,7 +23,8 @@ async def test_a_fact_enters_the_journal_as_any_other_sender_would_write_it(
     (entry,) = await journal(store)
     assert json.loads(entry.pop("data")) == {"id": "base", "base_fee": "5"}
     assert entry == {"op": "assert", "kind": "network", "source": "rpc", "seq": "7"}
-    assert ran.json == {"entry": str((await store.journal_extent()).last_id)}
+    assert ran.json["entry"] == str((await store.journal_extent()).last_id)
+    assert ran.json["state"] == "waiting"
 
 
 async def test_values_are_typed_by_the_rule_base_in_force(

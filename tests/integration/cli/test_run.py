@@ -57,6 +57,18 @@ def test_status_tells_what_only_the_daemon_knows(lockstep: Lockstep, daemon: Sta
     assert running.stop() == 0
 
 
+def test_a_refused_fact_is_told_to_who_injects_it(lockstep: Lockstep, daemon: StartDaemon, packs: Path) -> None:
+    running = daemon("--packs", packs)
+    running.wait_for("ready")
+    until(lambda: lockstep("status", "--json"), lambda page: page["revision"])
+    ran = lockstep("inject", "network", "id=base")
+    assert ran.code == 1
+    assert "F220" in ran.err
+    assert "base_fee" in ran.err
+    assert lockstep("inject", "network", "id=base", "base_fee=5", "--json").json["state"] == "done"
+    assert running.stop() == 0
+
+
 def test_ctrl_c_stops_it_too(daemon: StartDaemon, packs: Path) -> None:
     running = daemon("--packs", packs)
     running.wait_for("ready")
