@@ -66,7 +66,9 @@ def _parse(text: str, node: ScalarNode, problems: list[Problem]) -> Type | None:
 
 
 def _amount(inside: str | None, node: ScalarNode, problems: list[Problem]) -> Type | None:
-    field = (inside or "").strip()
+    if inside is None:
+        return Type("amount")  # of whatever asset the reader of the fact knows it to be
+    field = inside.strip()
     if _FIELD.fullmatch(field):
         return Type("amount", asset_field=field)
     hint = "write 'amount(asset)' with the field that names the asset; a bare number is a 'uint256'"

@@ -32,6 +32,10 @@ class AssetTerm(NamedTuple):
                 return self.name
 
 
+#: Of an amount whose kind leaves it to its readers which asset it is of: it goes with any.
+ANY_ASSET = AssetTerm("any", "", "any asset")
+
+
 class Equalities:
     """A union-find over terms; small (a rule has at most some dozens), so no ranks."""
 

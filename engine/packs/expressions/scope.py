@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from engine.model.expr import Arith, Call, Const, Default, Expr, FieldRef, Free, IfElse, Local, Param, Unary
 from engine.model.kinds import TEXTUAL, Kind, Type, Value
 from engine.model.rules import Span
-from engine.packs.expressions.equalities import AssetTerm, Equalities
+from engine.packs.expressions.equalities import ANY_ASSET, AssetTerm, Equalities
 from engine.packs.expressions.learning import equalities_in
 
 #: Names with a meaning of their own: no alias, ``let`` or aggregate may take them.
@@ -59,6 +59,8 @@ class Scope:
 
     def are_same_asset(self, one: AssetTerm, other: AssetTerm) -> bool:
         """Whether the rule proves that both name the same asset. A parameter is as good as its value in force."""
+        if ANY_ASSET in (one, other):
+            return True
         for term in {one, other, *self._params_equal_to(one), *self._params_equal_to(other)}:
             if term.sort == "param" and term.name in self.params:
                 value = self.params[term.name][1]
@@ -75,7 +77,7 @@ class Scope:
             return None
         match expr:
             case FieldRef(alias, _, _, kind, _):
-                return AssetTerm("field", alias, kind.asset_field) if kind.asset_field else None
+                return AssetTerm("field", alias, kind.asset_field) if kind.asset_field else ANY_ASSET
             case Param(_, _, kind):
                 return self._param_asset(kind)
             case Local(name, _):
@@ -94,7 +96,8 @@ class Scope:
                 return None
 
     def _first_asset(self, *exprs: Expr) -> AssetTerm | None:
-        return next((asset for each in exprs if (asset := self.asset_of(each)) is not None), None)
+        found = [asset for each in exprs if (asset := self.asset_of(each)) is not None]
+        return next((asset for asset in found if asset != ANY_ASSET), found[0] if found else None)
 
     def _param_asset(self, kind: Type) -> AssetTerm | None:
         """``amount(x)`` of a parameter: x is another parameter that names the asset, or the asset's id itself."""
