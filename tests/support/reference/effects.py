@@ -6,7 +6,7 @@ import json
 import unicodedata
 from collections.abc import Sequence
 
-from engine.limits import MAX_DIGITS, MAX_ID_BYTES, MAX_JSON_INT, MAX_LIST_ITEMS, MAX_TEXT_CHARS, MAX_UINT256
+from engine.limits import MAX_ID_BYTES, MAX_JSON_INT, MAX_LIST_ITEMS, MAX_TEXT_CHARS, MAX_UINT256
 from engine.model import expr as x
 from engine.model.kinds import JSON_INTEGER, NUMERIC, Kind, Type, Value
 from engine.model.rules import AssertEffect, CommandEffect, ConcludeEffect, Effect, RetractEffect
@@ -14,15 +14,23 @@ from tests.support.reference.evaluate import EvaluationFailedError, Scope, evalu
 from tests.support.reference.ids import canonical, command_id
 from tests.support.reference.records import CommandMade, EffectMade, FactAsserted, FactConcluded, FactRetracted
 
+#: What numbers of a type may be; all others are unsigned, of 256 bits.
+RANGES = {
+    "int": (-(2**255), 2**255 - 1),
+    **dict.fromkeys(("bps", "ppm", "timestamp", "duration"), (0, MAX_JSON_INT)),
+}
 
-def evaluate_effects(effects: Sequence[Effect], scope: Scope, activation: str, attempt: int) -> list[EffectMade]:
-    """All effects of one firing.
+
+def evaluate_effects(
+    effects: Sequence[Effect], scope: Scope, activation: str, attempt: int, base: int = 0
+) -> list[EffectMade]:
+    """All effects of one firing, numbered from ``base``.
 
     Raises:
         EvaluationFailedError: one of them failed, so there are none.
     """
     made: list[EffectMade] = []
-    for index, effect in enumerate(effects):
+    for index, effect in enumerate(effects, base):
         match effect:
             case CommandEffect():
                 args = canonical({name: json_value(e, scope) for name, e in effect.args})
@@ -54,8 +62,7 @@ def fit(t: Type, value: Value) -> Value:
     """
     if t.name in NUMERIC:
         assert isinstance(value, int), value
-        least = -(10**MAX_DIGITS) + 1 if t.name in JSON_INTEGER else 0
-        most = 10**MAX_DIGITS - 1 if t.name in JSON_INTEGER else MAX_UINT256
+        least, most = RANGES.get(t.name, (0, MAX_UINT256))
         return value if least <= value <= most else failure(f"{value} is no {t}")
     if t.name == "list":
         assert isinstance(value, tuple), value

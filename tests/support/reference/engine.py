@@ -169,8 +169,7 @@ class ReferenceEngine:
                 assert not kind.concluded
                 assert not kind.engine
                 values = tuple(entry.values[f.name] for f in kind.fields)
-                observed_at = entry.at if entry.observed_at is None else entry.observed_at
-                facts.take(entry.kind, values, entry.source, entry.at, observed_at, entry.seq_no)
+                facts.take(entry.kind, values, entry.source, entry.at, entry.observed_at, entry.seq_no)
             case Retract():
                 observed_at = entry.at if entry.observed_at is None else entry.observed_at
                 facts.retract(entry.kind, entry.key, entry.source, entry.at, entry.order, observed_at, entry.seq_no)

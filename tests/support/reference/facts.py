@@ -77,9 +77,10 @@ class Facts:
         return [self.newest_first(k, key)[0] for k, key in self.claims if k == kind]
 
     def is_disputed(self, kind: str, key: Key) -> bool:
-        """Another claim of the newest order differs."""
-        first, *rest = self.newest_first(kind, key)
-        return any(self.order(c) == self.order(first) and c.values != first.values for c in rest)
+        """Two claims of equal order (by time: of one instant) differ."""
+        claims = self.newest_first(kind, key)
+        order = self.order if self.kinds[kind].order else lambda claim: (claim.observed_at,)
+        return any(order(a) == order(b) and a.values != b.values for a in claims for b in claims)
 
     def past_ttl(self, claim: Claim, now: int) -> bool:
         """The claim is older than its kind allows."""
@@ -88,11 +89,28 @@ class Facts:
 
     # --- changing -------------------------------------------------------------------------------------------------
 
+    def is_older(self, new: Claim, old: Claim, *, is_dated: bool) -> bool:
+        """The new claim is of lower order than the old. ``is_dated``: its sender said when it was observed."""
+        if self.kinds[new.kind].order:
+            return self.order(new) < self.order(old)
+        if new.seq_no is not None and old.seq_no is not None:
+            if new.source == old.source and not is_dated:
+                return new.seq_no < old.seq_no
+            return (new.observed_at, new.seq_no) < (old.observed_at, old.seq_no)
+        return new.observed_at < old.observed_at
+
     def take(
-        self, kind_name: str, values: tuple[Value, ...], source: str, now: int, observed_at: int, seq_no: int | None
+        self,
+        kind_name: str,
+        values: tuple[Value, ...],
+        source: str,
+        now: int,
+        said_at: int | None = None,
+        seq_no: int | None = None,
     ) -> bool:
         """Take a claim, or refuse it. True if it was refused or superseded."""
         kind = self.kinds[kind_name]
+        observed_at = now if said_at is None else said_at
         key = tuple(values[i] for i in kind.key_positions)
         slot = source if kind.per_source else ONE_CLAIM
         new = Claim(kind_name, key, values, source, observed_at, seq_no, self.position + 1)
@@ -102,8 +120,11 @@ class Facts:
         if old is not None and not self.past_ttl(old, now):
             if kind.event:
                 return old.values != new.values
-            if self.order(new) < self.order(old):
+            if self.is_older(new, old, is_dated=said_at is not None):
                 return True
+            is_retry = said_at is None and seq_no is not None and (seq_no, source) == (old.seq_no, old.source)
+            if old.values == new.values and is_retry:
+                return False
             if old.values == new.values:
                 renewed = replace(old, observed_at=max(old.observed_at, observed_at), seq_no=seq_no, source=source)
                 if self.order(renewed) > self.order(old) or renewed.observed_at > old.observed_at:

@@ -23,6 +23,10 @@ from tests.support.reference.rules import Match, Window, fact_key, judge, kinds_
 from tests.support.reference.state import Conclusion, Group, State
 
 
+#: Effects of ``exhausted`` are numbered from here, so that their commands have ids of their own.
+EXHAUSTED_FROM = 1_000
+
+
 class ChainTooLongError(Exception):
     """More firings in one step than the limit."""
 
@@ -211,11 +215,12 @@ class Settlement:
         """Evaluate all effects, then apply them in order. None: they were lost already."""
         rule = group.rule
         self.count(self.fired, rule)
-        group.attempt += 1
+        group.attempt += 0 if group.is_exhausted else 1
         group.timer = next_repeat(group)
-        if group.attempt == 1:
+        if not group.activation:
             group.activation = activation_id(rule.name, group.key, self.cause, len(self.firings))
-        made, is_dropped = self.evaluate(group, effects or (), group.activation, group.attempt)
+        base = EXHAUSTED_FROM if group.is_exhausted else 0
+        made, is_dropped = self.evaluate(group, effects or (), group.activation, group.attempt, base)
         is_dropped = is_dropped or effects is None
         self.firings.append(
             Firing(
@@ -239,12 +244,12 @@ class Settlement:
         self.apply(rule, made, group.attempt)
 
     def evaluate(
-        self, group: Group, effects: tuple[Effect, ...], activation: str, attempt: int
+        self, group: Group, effects: tuple[Effect, ...], activation: str, attempt: int, base: int = 0
     ) -> tuple[list[EffectMade], bool]:
         """All effects, or none and True."""
         try:
             scope = effect_scope(group, self.now, attempt, self.state)
-            return evaluate_effects(effects, scope, activation, attempt), False
+            return evaluate_effects(effects, scope, activation, attempt, base), False
         except EvaluationFailedError:
             return [], True
 
@@ -254,7 +259,7 @@ class Settlement:
         for effect in made:
             match effect:
                 case FactAsserted():
-                    facts.take(effect.kind, effect.values, rule.name, self.now, self.now, None)
+                    facts.take(effect.kind, effect.values, rule.name, self.now)
                 case FactRetracted():
                     facts.retract_all(effect.kind, effect.key, self.now)
                 case CommandMade():

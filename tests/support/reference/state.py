@@ -34,7 +34,7 @@ class Group:
         is_done: it fired, or ``once`` counted it as done.
         fired_at: its first firing; None: it has not fired.
         activation: id of the activation, made at its first firing.
-        attempt: firings so far, ``exhausted`` counted.
+        attempt: firings so far, ``exhausted`` not counted.
         is_exhausted: it fired as often as ``repeat`` lets it.
     """
 
