@@ -64,7 +64,7 @@ class JournalNews:
     def _network(self, source: str, said: Mapping[str, Any]) -> tuple[Who, str] | None:
         height, fee = int(said["height"]), gwei(int(said["base_fee"]))
         newest = self._height.get((said["id"], "network"), 0)
-        if height + 1 < newest:
+        if height < newest:
             return (
                 Who.SEEN,
                 f"{source} is late with block {height} of {said['id']} ({fee}): older, so it changes nothing",
