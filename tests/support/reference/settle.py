@@ -22,7 +22,6 @@ from tests.support.reference.records import (
 from tests.support.reference.rules import Match, Window, fact_key, judge, kinds_named, tuples_of
 from tests.support.reference.state import Conclusion, Group, State
 
-
 #: Effects of ``exhausted`` are numbered from here, so that their commands have ids of their own.
 EXHAUSTED_FROM = 1_000
 
