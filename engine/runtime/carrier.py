@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from connectors.base import Connector, OutgoingCommand, SendResult, SendStatus
 from engine.errors import LeaseLostError, LockstepError, Retry, StoreError
 from engine.model.journal import OutboxCommand
+from engine.runtime.crashpoints import crashpoint
 from engine.runtime.lane import Lane, Waiting
 from engine.runtime.logging import logger
 from engine.runtime.outbox import DispatchStore
@@ -18,6 +19,9 @@ from engine.runtime.results import STORE_RETRY_MS, ResultWriter, until_stored
 from engine.store.abc import NotTaken, Taken
 
 _LOG = logger("dispatch")
+AFTER_TAKE: Final = "after_take"
+AFTER_SEND: Final = "after_send"
+AFTER_RESULT: Final = "after_result"
 #: Statuses after which the command waits for somebody's report; its row becomes ``sent``.
 _OPEN_ENDED = frozenset({SendStatus.SENT, SendStatus.SUBMITTED, SendStatus.UNKNOWN})
 
@@ -68,7 +72,9 @@ class Carrier:
                 route.lane.breaker.gave_up()
                 await self._not_taken(route, item, answer.why)
             elif answer is not None:
+                crashpoint(AFTER_TAKE)
                 result = await self._send(route, answer)
+                crashpoint(AFTER_SEND)
                 await self._conclude(route, item, answer, result)
         finally:
             route.lane.finished()
@@ -144,6 +150,7 @@ class Carrier:
     async def _tell(self, route: Route, command_id: str, status: SendStatus, detail: Mapping[str, Any]) -> None:
         """The result first, then the row: cut off between the two, it is sent again rather than never told."""
         await self._results.write(command_id, status.value, detail)
+        crashpoint(AFTER_RESULT)
         if status not in _OPEN_ENDED:
             return
         if not route.connector.capabilities.marks_sent:

@@ -1,18 +1,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
+import pytest
+
+from engine.runtime.carrier import AFTER_RESULT, AFTER_SEND, AFTER_TAKE
 from tests.support.dispatching import PATIENCE_S, Bench, outgoing
 
 ROOT = Path(__file__).parents[3]
 
 
-async def daemon(redis_url: str, world: Path, mode: str) -> Process:
+async def daemon(redis_url: str, world: Path, mode: str, crash_at: str = "") -> Process:
     words = (sys.executable, "-m", "tests.integration.connectors.daemon_with_receiver", redis_url, str(world), mode)
-    return await asyncio.create_subprocess_exec(*words, cwd=ROOT, stdout=PIPE)
+    env = {**os.environ, "LOCKSTEP_CRASH_AT": crash_at}
+    return await asyncio.create_subprocess_exec(*words, cwd=ROOT, stdout=PIPE, env=env)
 
 
 async def killed_in_flight(redis_url: str, world: Path, sends: int) -> None:
@@ -75,3 +81,24 @@ async def test_kill_9_with_the_redis_connector_leaves_each_command_in_the_stream
         kills += 1
     assert kills >= 2, "it was killed in the middle"
     assert sorted(await arrived()) == sorted(f"c{n}" for n in range(300))
+
+
+@pytest.mark.parametrize("point", [AFTER_TAKE, AFTER_SEND, AFTER_RESULT])
+async def test_a_death_at_any_point_between_taking_and_telling_loses_nothing_and_does_nothing_twice(
+    bench: Bench, redis_url: str, tmp_path: Path, point: str
+) -> None:
+    await bench.commit(outgoing(1), outgoing(2, "stream"), outgoing(3), outgoing(4, "stream"))
+    for _ in range(2):
+        dying = await daemon(redis_url, tmp_path, "answer", f"{point}:2")
+        assert await asyncio.wait_for(dying.wait(), PATIENCE_S) == -signal.SIGKILL
+    alive = await daemon(redis_url, tmp_path, "answer")
+    expected = {"c1": "done", "c2": "sent", "c3": "done", "c4": "sent"}
+    try:
+        told = await bench.until(lambda told: {r.command for r in told} == expected.keys())
+    finally:
+        alive.kill()
+        await alive.wait()
+    assert {(r.command, r.status) for r in told} == set(expected.items())
+    assert sorted(lines(tmp_path / "applied")) == ["c1", "c3"]
+    stream = await bench.store._wire.call("XRANGE", bench.store.keys.commands("stream"), "-", "+")
+    assert sorted(fields[1].decode() for _, fields in stream) == ["c2", "c4"]
