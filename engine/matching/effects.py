@@ -69,6 +69,7 @@ class Effects:
                 for number, effect in enumerate(effects)
             ]
         except (EvaluationError, FactRejectedError) as error:
+            group.has_fired = True
             self.drop(group, match, error)
             return False
         said: dict[str, Any] = {
@@ -78,6 +79,7 @@ class Effects:
             "activation": group.activation,
             "attempt": attempt,
             "group": group.key,
+            "match": match.key,
             "facts": self._facts_of(match, bound, group),
             "bindings": {
                 label: value
@@ -92,8 +94,7 @@ class Effects:
         self.events.append(said)
         for compiled, number, values in made:
             self._apply(compiled, number, values, group, attempt, said)
-        if node.rule.is_live:
-            group.has_fired = True
+        group.has_fired = True
         self.changes.group_changed(group)
         return True
 
@@ -267,7 +268,7 @@ class Effects:
         for number in list(group.supports):
             self._withdraw(group, number)
         said: dict[str, Any] = {
-            "event": "ended",
+            "event": "ended" if group.node.rule.is_live else "shadow_ended",
             "rule": group.node.name,
             "group": group.key,
             "activation": group.activation,
@@ -293,6 +294,8 @@ class Effects:
                 "rule": group.node.name,
                 "group": group.key,
                 "match": match.key,
+                "activation": group.activation,
+                "attempt": group.attempt,
                 "code": error.code,
                 "message": error.message,
             }

@@ -12,6 +12,7 @@ from engine.matching.fact import Key
 from engine.matching.match import Match
 from engine.matching.node import Group, RuleNode, State
 from engine.matching.timeline import GROUP, DueItem, Timeline
+from engine.model.ids import activation_id
 from engine.model.journal import StreamId
 from engine.model.kinds import Value
 
@@ -277,8 +278,12 @@ class Firing:
             once = self._once_key(node, match, bound)
             per = self._throttle_key(node, match, bound)
         except EvaluationError as error:
-            group.state = State.DONE
+            self._guard_chain(group)
+            self._mark_fired(group, match)
+            group.activation = activation_id(node.name, group.key, self.cause, self.fired - 1)
+            group.has_fired = True
             self.effects.drop(group, match, error)
+            self._arm_repeat(group)
             return
         if once is not None and self._is_remembered(once, node):
             group.state = State.DONE
@@ -292,12 +297,8 @@ class Firing:
                 self.set_timer(group, last + throttle.every_ms)
                 return
         self._guard_chain(group)
-        group.state = State.DONE
-        group.fired_at = self.now
-        group.attempt = 1
-        group.match = match
-        if not self.effects.fire(group, match, node.compiled.then, "fired"):
-            return
+        self._mark_fired(group, match)
+        self.effects.fire(group, match, node.compiled.then, "fired")
         if once is not None:
             self.once[once] = self.now
             self.changes.once_changed(*once, self.now)
@@ -305,6 +306,12 @@ class Firing:
             node.throttled[per] = self.now
             self.changes.throttle_changed(node.name, per, self.now)
         self._arm_repeat(group)
+
+    def _mark_fired(self, group: Group, match: Match) -> None:
+        group.state = State.DONE
+        group.fired_at = self.now
+        group.attempt = 1
+        group.match = match
 
     def _once_key(self, node: RuleNode, match: Match, bound: tuple[Any, ...]) -> tuple[str, Value] | None:
         key_of, once = node.compiled.once_key, node.rule.once
