@@ -41,9 +41,9 @@ class Reports:
         _refuse_others(body, ("command", "status", "detail"))
         if status not in REPORTED:
             raise FactRejectedError("F310", f"unknown report status {status!r}", f"one of {', '.join(REPORTED)}")
-        self._move(command, status, envelope.source, body.get("detail"), now)
+        self._move(command, status, envelope.source, body.get("detail"), now, is_reported=True)
 
-    def _move(self, command: str, status: str, source: str, detail: object, now: int) -> None:
+    def _move(self, command: str, status: str, source: str, detail: object, now: int, *, is_reported: bool) -> None:
         engine = self.engine
         memory = engine.base.memories["command"]
         fact = memory.facts.get((command,))
@@ -66,6 +66,8 @@ class Reports:
             return
         if status == before or (status not in FINAL_STATUSES and _RANK.get(status, 0) < _RANK.get(str(before), 0)):
             return
+        if status == "unknown" and before == "submitted" and not is_reported:
+            return  # dispatch missed a report that the journal has
         row: dict[str, Value] = dict(zip(memory.kind.positions, fact.values, strict=True))
         engine.effects.put_engine_fact("command", row | {"status": status}, now)
         engine.effects.events.append(said)
@@ -100,7 +102,7 @@ class Reports:
         command, status = _text(body, "command"), _text(body, "status")
         if status not in COMMAND_STATUSES:
             raise FactRejectedError("F310", f"unknown status {status!r}", f"one of {', '.join(COMMAND_STATUSES)}")
-        self._move(command, status, envelope.source, body.get("detail"), now)
+        self._move(command, status, envelope.source, body.get("detail"), now, is_reported=False)
 
     def check_signature(self, envelope: Envelope) -> None:
         """Refuse what the engine did not sign, or has already read.
