@@ -177,11 +177,11 @@ class Effects:
         claim = Claim(source, values, now, None, self.position, data)
         return self.base.put(memory, scalars(values, memory.kind.key_positions), claim, now)
 
-    def put_engine_fact(self, kind: str, row: dict[str, Value], now: int) -> None:
-        """Set one of the engine's own facts."""
+    def put_engine_fact(self, kind: str, row: dict[str, Value], now: int, position: StreamId | None = None) -> None:
+        """Set one of the engine's own facts; its position is that of the last applied entry unless one is given."""
         memory, decoder = self.base.memories[kind], self.base.decoders[kind]
         values = decoder.from_values(row)
-        claim = Claim("lockstep", values, now, None, self.position, decoder.to_json(values).encode())
+        claim = Claim("lockstep", values, now, None, position or self.position, decoder.to_json(values).encode())
         self.base.put(memory, scalars(values, memory.kind.key_positions), claim, now)
 
     def is_current_occurrence(self, match: Match, seat: int, now: int) -> bool:

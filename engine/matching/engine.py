@@ -253,7 +253,7 @@ class Engine:
 
     def _finish(self) -> None:
         if self.sources.is_watched and self.sources.dirty:
-            self.sources.show(self.firing.now)
+            self.sources.show()
         if self.work or self.firing.touched or self.firing.agenda:
             self.firing.settle()
         if self.effects.events:
@@ -341,7 +341,7 @@ class Engine:
     def bring_sources_up(self) -> None:
         """Before a commit: let the ``source`` facts say what is known, when no rule needed them earlier."""
         if self.sources.dirty:
-            self.sources.show(self.now)
+            self.sources.show()
 
     def figures(self) -> dict[str, int]:
         """Counts for status and metrics."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from engine import limits
 from engine.matching.changes import Changes, dumps
 from engine.matching.timeline import ENGINE, Timeline
+from engine.model.journal import ZERO_ID
 from engine.model.kinds import Value
 
 if TYPE_CHECKING:
@@ -16,13 +17,19 @@ _MINUTE_MS = 60_000
 
 
 class Source:
-    """Counts of one reporter; ``minute`` and ``rejected_in_minute`` tell whether it is noisy."""
+    """Counts of one reporter; ``minute`` and ``rejected_in_minute`` tell whether it is noisy.
+
+    ``changed_at`` and ``position`` are of the step that last changed it: the fact carries those, and not the moment at
+    which a batch happened to end, so that it does not depend on how the journal was cut.
+    """
 
     __slots__ = (
+        "changed_at",
         "is_dirty",
         "last_seen",
         "minute",
         "name",
+        "position",
         "rejected",
         "rejected_in_minute",
         "skewed",
@@ -34,6 +41,8 @@ class Source:
     def __init__(self, name: str, last_seen: int) -> None:
         self.name = name
         self.last_seen = last_seen
+        self.changed_at = last_seen
+        self.position = ZERO_ID
         self.state = "ok"
         self.skewed = 0
         self.superseded = 0
@@ -59,13 +68,15 @@ class Sources:
         """An entry of this source came; None if there are too many sources to keep them apart."""
         source = self.all.get(name)
         if source is not None and source.is_dirty and source.watched_until and source.state == "ok":
-            source.last_seen = now
+            source.last_seen = source.changed_at = now
+            source.position = self.effects.position
             return source
         if source is None:
             if len(self.all) >= limits.MAX_SOURCES:
                 return None
             source = self.all[name] = Source(name, now)
-        source.last_seen = now
+        source.last_seen = source.changed_at = now
+        source.position = self.effects.position
         if source.state != "ok" and is_good and (source.state != "noisy" or source.minute != now // _MINUTE_MS):
             source.state = "ok"
         if not source.watched_until:
@@ -104,12 +115,14 @@ class Sources:
             return False
         source.watched_until = 0
         source.state = "silent"
+        source.changed_at = at
+        source.position = self.effects.position
         if not source.is_dirty:
             source.is_dirty = True
             self.dirty.append(source)
         return True
 
-    def show(self, now: int) -> None:
+    def show(self) -> None:
         """Bring the facts up to what is known."""
         for source in self.dirty:
             source.is_dirty = False
@@ -121,5 +134,5 @@ class Sources:
                 "superseded": source.superseded,
                 "rejected": source.rejected,
             }
-            self.effects.put_engine_fact("source", row, now)
+            self.effects.put_engine_fact("source", row, source.changed_at, source.position)
         self.dirty.clear()

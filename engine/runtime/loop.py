@@ -3,44 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Final, Protocol
 
-from engine import limits
 from engine.clock import monotonic_ns, wall_ms
-from engine.errors import LeaseLostError, Retry, StoreError
 from engine.matching.engine import Engine
 from engine.matching.firing import RunawayError
-from engine.model.journal import (
-    AlreadyMine,
-    ChangeSet,
-    CommitResult,
-    Committed,
-    Conflict,
-    Cursor,
-    Fenced,
-    RawEntry,
-    StreamId,
-)
+from engine.model.journal import ChangeSet, RawEntry, StreamId
 from engine.runtime.careful import Careful
-from engine.runtime.crashpoints import AFTER_COMMIT, BEFORE_COMMIT, crashpoint
+from engine.runtime.committing import Commits, CommitStore
+from engine.runtime.crashpoints import CRASH_ON_ENTRY, crash
+from engine.runtime.entry_time import EntryTime
 from engine.runtime.logging import logger
-from engine.runtime.recovery import Recovered, RecoveryStore, rebuild
+from engine.runtime.patience import patiently
+from engine.runtime.recovery import Recovered, Recovery, RecoveryStore
 from engine.runtime.reload import follow_order, read_order
 from engine.settings import Settings
+from engine.store.journal import JournalExtent
 
 #: The longest the loop waits without looking at the time itself.
 _SWEEP_MS: Final = 1_000
-#: Waits between tries while Redis is away, doubled from the first to the second.
-_RETRY_MS: Final = (50, 2_000)
 #: Upkeep of the joins between batches.
 _UPKEEP_NS: Final = 2_000_000
-_OUT_OF_MEMORY: Final = "S107"
 _LOG = logger("loop")
-T = TypeVar("T")
 
 
-class LoopStore(RecoveryStore, Protocol):
+class LoopStore(RecoveryStore, CommitStore, Protocol):
     """What the loop asks of the store."""
 
     async def time_ms(self) -> int:
@@ -51,12 +39,8 @@ class LoopStore(RecoveryStore, Protocol):
         """Entries after ``after``."""
         ...
 
-    async def commit(self, change: ChangeSet, epoch: int) -> CommitResult:
-        """All or nothing."""
-        ...
-
-    async def trim_journal(self) -> int:
-        """Let go of what snapshots made unnecessary."""
+    async def journal_extent(self) -> JournalExtent:
+        """Where the journal begins and ends."""
         ...
 
 
@@ -79,36 +63,31 @@ class Alarm(Protocol):
         ...
 
 
-class DivergedError(StoreError):
-    """The committed cursor is not the one this daemon left: someone else wrote."""
-
-
 class Loop:
     """Reads the journal, decides, commits.
 
     Attributes:
         applied: entries applied since the start.
-        caught_up: set once the journal was read to its end.
+        caught_up: set once everything the journal held at the start is applied and durable.
+        time: the times of entries.
     """
 
     def __init__(self, store: LoopStore, settings: Settings, lease: Leading, secret: bytes, clock: Alarm) -> None:
         self._store = store
         self._batch = settings.batch
         self._follows_server = settings.time == "server"
-        self._lease = lease
-        self._secret = secret
+        self._epoch = lease.epoch
         self._clock = clock
-        self._is_stopping = False
         self._stop_asked = asyncio.Event()
-        self._engine: Engine | None = None
-        self._committed = Cursor()
-        self._commits = 0
-        self._committing: asyncio.Task[None] | None = None
-        self._listeners: list[Callable[[ChangeSet], None]] = []
+        self._listeners: list[Callable[[ChangeSet], None]] = [self._note_pauses]
+        self._commits = Commits(store, self._epoch, self._listeners)
         self._paused: set[str] = set()
         self._suspend_at: dict[str, tuple[str, ...]] = {}
+        self._recovery = Recovery(store, self._epoch, secret, self._suspend_at)
+        self._engine: Engine | None = None
         self._careful: Careful | None = None
-        self._lead_ms = 0
+        self._goal: StreamId | None = None
+        self.time = EntryTime()
         self.applied = 0
         self.caught_up = asyncio.Event()
 
@@ -123,7 +102,6 @@ class Loop:
 
     def stop(self) -> None:
         """Finish the batch in hand, then return from ``run``."""
-        self._is_stopping = True
         self._stop_asked.set()
 
     def figures(self) -> dict[str, str | int]:
@@ -131,14 +109,13 @@ class Loop:
         engine = self._engine
         if engine is None:
             return {"state": "recovering"}
-        suspended = " ".join(sorted(engine.firing.suspended))
         return {
             **engine.figures(),
-            "suspended": suspended,
+            "suspended": " ".join(sorted(engine.firing.suspended)),
             "applied": self.applied,
-            "commits": self._commits,
-            "journal_leads_ms": self._lead_ms,
-            "state": "running",
+            "commits": self._commits.count,
+            "journal_leads_ms": self.time.lead_ms,
+            "state": "running" if self.caught_up.is_set() else "catching up",
         }
 
     # -- the loop ------------------------------------------------------------------
@@ -149,35 +126,34 @@ class Loop:
             LeaseLostError: another daemon leads.
             StoreError: one that waiting does not help.
         """
-        await self._patiently(self._recover)
-        while not self._is_stopping:
+        await self._recover()
+        while not self.is_stopping:
             try:
                 await self._turn()
             except RunawayError as error:
                 await self._start_over(error)
-        await self._settled()
-        await self._patiently(lambda: self._store.note({"unclean": None, "poison": None}, self._lease.epoch))
+        await self._commits.settled()
+        await patiently(lambda: self._store.note({"unclean": None, "poison": None}, self._epoch))
 
     async def _turn(self) -> None:
-        engine = self._running
-        server_ms = await self._patiently(self._store.time_ms) if self._follows_server else None
         if self._careful is not None:
-            await self._careful.run(self, engine)
-            self._careful = None
+            if not await self._careful.run(self):
+                self._careful = None
             return
-        after = engine.position
-        entries = await self._patiently(lambda: self._store.read_journal(after, self._batch))
+        asked_ms, server_ms = wall_ms(), await self.server_ms()
+        after = self.engine.position
+        entries = await patiently(lambda: self._store.read_journal(after, self._batch))
         is_cut = len(entries) >= self._batch
         await self._decide(entries, server_ms, None if is_cut else server_ms)
         self._upkeep()
+        await self._look_whether_caught_up(is_at_end=not is_cut)
         if not is_cut:
-            await self._settled()
-            self.caught_up.set()
+            await self._commits.settled()
             if not entries:
-                await self._wait(server_ms)
+                await self._wait(server_ms, asked_ms)
 
     async def _decide(self, entries: list[RawEntry], server_ms: int | None, reached_ms: int | None) -> None:
-        """Apply entries and what is due, and commit every ``batch`` decisions.
+        """Apply entries and what is due, and commit every ``batch`` decisions; a stop is heeded between commits.
 
         Args:
             entries: in journal order.
@@ -185,195 +161,160 @@ class Loop:
             reached_ms: time that is surely reached once they are applied; None: the last entry's own.
         """
         number = 0
-        while True:
+        is_done = False
+        while not is_done:
             made = 0
-            engine = self._running
             while made < self._batch and number < len(entries):
                 identity, fields = entries[number]
                 entry = StreamId.parse(identity)
-                now = self.entry_time(engine, entry, server_ms)
-                made += engine.run_due(now, self._batch - made)
-                if made >= self._batch:
-                    break
-                if b"rulebase" in fields:
-                    engine = await self._reload(engine, entry, fields, now)
-                else:
-                    engine.apply(entry, fields, now)
-                made += 1
-                number += 1
-                self.applied += 1
-            is_done = number == len(entries)
-            if is_done and reached_ms is not None and made < self._batch:
-                made += engine.run_due(reached_ms, self._batch - made)
-            await self.commit(engine)
-            if is_done and made < self._batch:
-                return
+                now = self.time.of(self.engine, entry, server_ms)
+                made += self.engine.run_due(now, self._batch - made)
+                if made < self._batch:
+                    await self.take(identity, entry, fields, now)
+                    made += 1
+                    number += 1
+            if number == len(entries) and reached_ms is not None and made < self._batch:
+                made += self.engine.run_due(reached_ms, self._batch - made)
+            is_done = (number == len(entries) and made < self._batch) or self.is_stopping
+            await self.commit()
 
-    async def take_one(self, engine: Engine, entry: StreamId, fields: list[bytes], server_ms: int | None) -> Engine:
-        """Apply one entry and make it durable before anything else happens; returns the engine that goes on."""
-        now = self.entry_time(engine, entry, server_ms)
-        while engine.run_due(now, self._batch) >= self._batch:
-            await self.commit(engine)
-        if b"rulebase" in fields:
-            engine = await self._reload(engine, entry, fields, now)
-        else:
-            engine.apply(entry, fields, now)
-        self.applied += 1
-        await self.commit(engine)
-        await self._settled()
-        return engine
+    # -- parts of it, for taking entries one at a time too ----------------------------
+    @property
+    def engine(self) -> Engine:
+        """The one that decides now; a reload puts another in its place."""
+        assert self._engine is not None  # noqa: S101 - set by recovery, which comes first
+        return self._engine
 
-    def entry_time(self, engine: Engine, entry: StreamId, server_ms: int | None) -> int:
-        """The time of an entry: that of its id, unless the id leads the server's clock too far to be believed."""
-        if server_ms is None or entry.ms <= server_ms + limits.MAX_LEAD_MS:
-            self._lead_ms = 0
-            return max(engine.now, entry.ms)
-        now = max(engine.now, server_ms)
-        self._lead_ms = entry.ms - server_ms
-        engine.changes.clock.append((entry, now))
+    @property
+    def is_stopping(self) -> bool:
+        """Whether to finish what is in hand and begin nothing else."""
+        return self._stop_asked.is_set()
+
+    async def server_ms(self) -> int | None:
+        """The server's clock; None if ids are the clock."""
+        return await patiently(self._store.time_ms) if self._follows_server else None
+
+    async def run_due_before(self, entry: StreamId, server_ms: int | None) -> int:
+        """Do and commit everything due before an entry; gives the entry's time."""
+        now = self.time.of(self.engine, entry, server_ms)
+        while self.engine.run_due(now, self._batch) >= self._batch:
+            await self.commit()
+        await self.commit()
         return now
 
-    async def _reload(self, engine: Engine, entry: StreamId, fields: list[bytes], now: int) -> Engine:
+    async def take(self, identity: bytes, entry: StreamId, fields: list[bytes], now: int) -> None:
+        """Apply one entry at that time; everything due before must have run."""
+        if identity == CRASH_ON_ENTRY:
+            crash()
+        if b"rulebase" in fields:
+            await self._reload(entry, fields, now)
+        else:
+            if now != entry.ms:
+                self.time.note(self.engine, entry, now)
+            self.engine.apply(entry, fields, now)
+        self.applied += 1
+
+    async def commit(self) -> None:
+        """Send what has been decided; the next batch is decided while it becomes durable."""
+        await self._commits.send(self.engine)
+
+    async def _reload(self, entry: StreamId, fields: list[bytes], now: int) -> None:
         """A rule-base entry has its place in the order: what came before is committed under the old rules."""
-        await self.commit(engine)
-        await self._settled()
-        clock = list(engine.changes.clock)
+        await self.commit()
+        await self._commits.settled()
+        engine = self.engine
         order = read_order(engine, entry, fields, now)
         if order is not None:
-            successor = await self._patiently(lambda: follow_order(engine, order, entry, fields, self._store))
+            successor = await patiently(lambda: follow_order(engine, order, entry, fields, self._store))
             if successor is not engine:
-                successor.changes.clock = clock
                 engine.close()
-                self._engine = engine = successor
+                self._engine = successor
                 _LOG.info("rule base in force", revision=order.revision, replaces=order.replaces)
             else:
                 _LOG.error("rule base refused", revision=order.revision, reason=engine.changes.rejected[-1].message)
-        engine.finish_entry()
-        return engine
+        self.time.note(self.engine, entry, now)
+        self.engine.finish_entry()
 
-    # -- committing ------------------------------------------------------------------
-    async def commit(self, engine: Engine) -> None:
-        """Send what has been decided; the next batch is decided while it becomes durable."""
-        engine.bring_sources_up()
-        cursor = engine.cursor
-        if engine.changes.is_empty and cursor.entry == self._committed.entry:
-            return
-        await self._settled()
-        self._commits += 1
-        commit_id = f"{self._lease.epoch}.{self._commits}"
-        change = engine.changes.change_set(self._committed, cursor, commit_id)
+    def _note_pauses(self, change: ChangeSet) -> None:
         for name, value in change.meta.items():
             scope, _, what = name.partition(":")
             if scope == "paused":
                 (self._paused.discard if value is None else self._paused.add)(what)
-        self._committed = cursor
-        crashpoint(BEFORE_COMMIT)
-        self._committing = asyncio.create_task(self._make_durable(change))
-        await asyncio.sleep(0)  # let it be sent before the next batch takes the processor
-
-    async def _make_durable(self, change: ChangeSet) -> None:
-        result = await self._patiently(lambda: self._commit_once(change))
-        match result:
-            case Committed() | AlreadyMine():
-                crashpoint(AFTER_COMMIT)
-                for listener in self._listeners:
-                    listener(change)
-            case Fenced(by):
-                raise LeaseLostError("S151", f"epoch {by} leads now; ours was {self._lease.epoch}", "this one stops")
-            case Conflict(actual):
-                raise DivergedError(
-                    "S203", f"the committed cursor is {actual}, expected {change.expect}", "who else writes lockstep:*?"
-                )
-
-    async def _commit_once(self, change: ChangeSet) -> CommitResult:
-        try:
-            return await self._store.commit(change, self._lease.epoch)
-        except StoreError as error:
-            if error.code != _OUT_OF_MEMORY:
-                raise
-            _LOG.error("redis is out of memory; trimming the journal", code=error.code)
-            await self._store.trim_journal()
-            return await self._store.commit(change, self._lease.epoch)
-
-    async def _settled(self) -> None:
-        """Wait until what was sent is durable."""
-        task, self._committing = self._committing, None
-        if task is not None:
-            await task
 
     # -- waiting -------------------------------------------------------------------
-    async def _wait(self, server_ms: int | None) -> None:
-        """Until there is an entry, something may be due, a second has passed, or it is time to stop."""
-        engine = self._running
-        due = engine.next_due() if server_ms is not None else None
-        if due is not None and server_ms is not None:
+    async def _wait(self, server_ms: int | None, asked_ms: int) -> None:
+        """Until there is an entry, something may be due, a second has passed, or it is time to stop.
+
+        Args:
+            server_ms: the server's clock; None: nothing is due by itself.
+            asked_ms: this machine's clock when the server's was asked.
+        """
+        due = self.engine.next_due()
+        if server_ms is not None and due is not None:
+            if due < server_ms:
+                return
             # Due at D runs once time is past D. The alarm goes by this machine's clock, the decision by the server's.
-            self._clock.arm(wall_ms() + max(due + 1 - server_ms, 0))
+            self._clock.arm(asked_ms + due + 1 - server_ms)
         self._clock.rang.clear()
-        position = engine.position
-        waits = {
-            asyncio.create_task(self._listen(position)),
+        position = self.engine.position
+        waits = [
+            asyncio.create_task(patiently(lambda: self._store.read_journal(position, 1, _SWEEP_MS))),
             asyncio.create_task(self._clock.rang.wait()),
             asyncio.create_task(self._stop_asked.wait()),
-        }
-        if due is not None and server_ms is not None and due < server_ms:
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
             for task in waits:
                 task.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
-            return
-        _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
 
-    async def _listen(self, position: StreamId) -> None:
-        await self._patiently(lambda: self._store.read_journal(position, 1, _SWEEP_MS))
+    async def _look_whether_caught_up(self, *, is_at_end: bool) -> None:
+        """Under load the end may never be reached, so what was there at the start will do."""
+        if self.caught_up.is_set():
+            return
+        if is_at_end or (self._goal is not None and self.engine.position >= self._goal):
+            await self._commits.settled()
+            self.caught_up.set()
 
     def _upkeep(self) -> None:
-        grounder = self._running.base.grounder
+        grounder = self.engine.base.grounder
         if grounder is not None and grounder.joiner is not None:
             until = monotonic_ns() + _UPKEEP_NS
             grounder.joiner.maintain(lambda: monotonic_ns() < until)
 
     # -- recovering -----------------------------------------------------------------
     async def _recover(self) -> None:
-        recovered = await rebuild(self._store, self._lease.epoch, self._secret, self._suspend_at)
-        self._take(recovered)
+        """Build the engine; if what it finds begins a chain without end, once more without those rules."""
+        if self._goal is None:
+            self._goal = (await patiently(self._store.journal_extent)).last_id
+        while True:
+            recovered = await patiently(self._recovery.rebuild)
+            try:
+                self._go_on_from(recovered)
+            except RunawayError as error:
+                self._suspend(error)
+            else:
+                return
 
-    def _take(self, recovered: Recovered) -> None:
-        self._engine = recovered.engine
-        self._committed = recovered.cursor
+    def _go_on_from(self, recovered: Recovered) -> None:
+        if self._engine is None and recovered.was_unclean:
+            self._careful = Careful(self._store, self._epoch, recovered.poison)
+        self._engine = engine = recovered.engine
+        self._commits.cursor = recovered.cursor
         self._paused = set(recovered.paused)
-        if recovered.was_unclean:
-            _LOG.warning("the last daemon did not stop cleanly", cursor=str(recovered.cursor))
-            self._careful = Careful(self._store, self._lease.epoch, recovered.poison, self._follows_server)
         for alarm in recovered.alarms:
-            recovered.engine.effects.events.append({"event": "alarm", "message": alarm})
+            engine.effects.events.append({"event": "alarm", "message": alarm})
         if recovered.alarms:
-            recovered.engine.settle_alarms()
+            engine.settle_alarms()
 
     async def _start_over(self, error: RunawayError) -> None:
         """A chain does not end: decide that step again without the rules that run in circles."""
+        await self._commits.settled()
+        self._suspend(error)
+        self.engine.close()
+        await self._recover()
+
+    def _suspend(self, error: RunawayError) -> None:
         _LOG.error("a chain of rules does not end; they are suspended", cause=error.cause, rules=list(error.rules))
-        await self._settled()
         self._suspend_at[error.cause] = (*self._suspend_at.get(error.cause, ()), *error.rules)
-        await self._patiently(self._recover)
-        self._careful = None
-
-    @property
-    def _running(self) -> Engine:
-        assert self._engine is not None  # noqa: S101 - set by recovery, which comes first
-        return self._engine
-
-    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Repeat a call for as long as Redis is away."""
-        wait_ms, longest_ms = _RETRY_MS
-        while True:
-            try:
-                return await call()
-            except StoreError as error:
-                if error.retry is Retry.NEVER:
-                    raise
-                _LOG.warning("redis is away", code=error.code, reason=error.message, retry_in_ms=wait_ms)
-                await asyncio.sleep(wait_ms / 1000)
-                wait_ms = min(2 * wait_ms, longest_ms)

@@ -75,34 +75,78 @@ def joiner_maker(*, use_library: bool) -> Callable[[list[JoinShape]], Joiner]:
     return (lambda shapes: DurableJoiner(shapes)) if use_library else (lambda shapes: PythonJoiner(shapes))
 
 
-async def rebuild(store: RecoveryStore, epoch: int, secret: bytes, suspend_at: dict[str, tuple[str, ...]]) -> Recovered:
-    """Build the engine from what is committed.
+class Recovery:
+    """Builds the engine from what is committed; one for each process, used again if the process must start over."""
 
-    Raises:
-        StoreError: Redis is away, or what it holds cannot be read.
-    """
-    meta = await store.load_meta()
-    was_unclean = meta.get("unclean") == "1"
-    deaths = int(meta.get("recoveries", "0")) if was_unclean else 0
-    await store.note({"unclean": "1", "recoveries": str(deaths + 1)}, epoch)
-    use_library = deaths < _RECOVERIES
-    if not use_library:
-        _LOG.error("recovery died before; the joining library is left out", tries=deaths)
-    crashpoint(DURING_RECOVERY)
-    rulebase = await _rulebase_in_force(store, meta.get("revision", ""))
-    surroundings = Surroundings(joiner_maker(use_library=use_library), ScheduleTimes, secret, suspend_at)
-    engine = Engine(rulebase, surroundings, await compile_all(rulebase))
-    cursor = Cursor.parse(meta["cursor"]) if "cursor" in meta else Cursor()
-    facts = [pair async for pair in store.load_facts()]
-    active = [pair async for pair in store.load_active()]
-    state = read_state(cursor, meta, facts, active, rulebase.kinds)
-    alarms = Restoration(engine, state).recover()
-    for alarm in alarms:
-        _LOG.error("recovery differs from what was committed", difference=alarm)
-    await store.note({"recoveries": None}, epoch)
-    paused = frozenset(name.partition(":")[2] for name in meta if name.startswith("paused:"))
-    _LOG.info("recovered", facts=len(facts), cursor=str(cursor), revision=rulebase.revision or "none")
-    return Recovered(engine, cursor, was_unclean, meta.get("poison", ""), paused, tuple(alarms))
+    def __init__(self, store: RecoveryStore, epoch: int, secret: bytes, suspend_at: dict[str, tuple[str, ...]]) -> None:
+        """Makes it; does nothing yet.
+
+        Args:
+            store: what is committed.
+            epoch: the leadership.
+            secret: key of the engine's signatures.
+            suspend_at: cause of a step → rules to suspend before it; may grow between uses.
+        """
+        self._store = store
+        self._epoch = epoch
+        self._secret = secret
+        self._suspend_at = suspend_at
+        self._found: _Found | None = None
+
+    async def rebuild(self) -> Recovered:
+        """Build the engine.
+
+        Raises:
+            StoreError: Redis is away, or what it holds cannot be read.
+        """
+        meta = await self._store.load_meta()
+        if self._found is None:
+            # What the last process left; this one's own marks say nothing about it.
+            self._found = _Found.from_meta(meta)
+            self._found.tell()
+        found = self._found
+        await self._store.note({"unclean": "1", "recoveries": str(found.deaths + 1)}, self._epoch)
+        crashpoint(DURING_RECOVERY)
+        rulebase = await _rulebase_in_force(self._store, meta.get("revision", ""))
+        maker = joiner_maker(use_library=found.trusts_library)
+        surroundings = Surroundings(maker, ScheduleTimes, self._secret, self._suspend_at)
+        engine = Engine(rulebase, surroundings, await compile_all(rulebase))
+        cursor = Cursor.parse(meta["cursor"]) if "cursor" in meta else Cursor()
+        facts = [pair async for pair in self._store.load_facts()]
+        active = [pair async for pair in self._store.load_active()]
+        state = read_state(cursor, meta, facts, active, rulebase.kinds)
+        alarms = Restoration(engine, state).recover()
+        for alarm in alarms:
+            _LOG.error("recovery differs from what was committed", difference=alarm)
+        await self._store.note({"recoveries": None}, self._epoch)
+        paused = frozenset(name.partition(":")[2] for name in meta if name.startswith("paused:"))
+        _LOG.info("recovered", facts=len(facts), cursor=str(cursor), revision=rulebase.revision or "none")
+        return Recovered(engine, cursor, found.was_unclean, found.poison, paused, tuple(alarms))
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the last process left in ``meta``."""
+
+    was_unclean: bool
+    deaths: int
+    poison: str
+
+    @classmethod
+    def from_meta(cls, meta: dict[str, str]) -> _Found:
+        was_unclean = meta.get("unclean") == "1"
+        deaths = int(meta.get("recoveries", "0")) if was_unclean else 0
+        return cls(was_unclean, deaths, meta.get("poison", "") if was_unclean else "")
+
+    @property
+    def trusts_library(self) -> bool:
+        return self.deaths < _RECOVERIES
+
+    def tell(self) -> None:
+        if self.was_unclean:
+            _LOG.warning("the last daemon did not stop cleanly")
+        if not self.trusts_library:
+            _LOG.error("recovery died before; the joining library is left out", tries=self.deaths)
 
 
 async def _rulebase_in_force(store: RecoveryStore, revision: str) -> RuleBase:

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from engine.errors import FactRejectedError, LockstepError
 from engine.matching.engine import Engine
 from engine.matching.envelope import parse_envelope
+from engine.matching.firing import RunawayError
 from engine.matching.guards import CompiledRule, compile_rule
 from engine.matching.restore import Restoration
 from engine.matching.state import state_of
@@ -67,7 +68,7 @@ async def follow_order(
     """The engine that goes on: another one under the new rules, or the same if they are refused.
 
     Refusals: F315 not stored, F316 it does not load, F317 kinds with living facts would change, F318 more commands
-    than accepted would fire at once.
+    than accepted would fire at once, F319 a chain of its rules does not end.
     """
     try:
         return await _successor(engine, order, entry, store)
@@ -91,8 +92,24 @@ async def _successor(engine: Engine, order: Order, entry: StreamId, store: Revis
         raise FactRejectedError(
             "F316", f"revision {order.revision} does not load: {error}", "check the packs"
         ) from error
-    renamed = {rule.was: rule.name for rule in rulebase.rules if rule.was is not None}
-    Restoration(successor, state_of(engine, rulebase.kinds)).reload(str(entry), renamed)
+    try:
+        _go_on(successor, engine, order, entry)
+    except BaseException:
+        successor.close()
+        raise
+    return successor
+
+
+def _go_on(successor: Engine, engine: Engine, order: Order, entry: StreamId) -> None:
+    """Give the successor everything the engine knows, as one step of the entry."""
+    renamed = {rule.was: rule.name for rule in successor.rulebase.rules if rule.was is not None}
+    try:
+        Restoration(successor, state_of(engine, successor.rulebase.kinds)).reload(str(entry), renamed)
+    except RunawayError as error:
+        # The rules in force have no part in it, so nothing needs to be suspended: the new ones stay out.
+        raise FactRejectedError(
+            "F319", f"these rules would cause one another without end: {', '.join(error.rules)}", "break the circle"
+        ) from error
     fired = len(successor.changes.commands)
     if fired > order.accept:
         raise FactRejectedError(
@@ -108,11 +125,9 @@ async def _successor(engine: Engine, order: Order, entry: StreamId, store: Revis
             "event": "rulebase",
             "revision": order.revision,
             "replaces": order.replaces,
-            "changes": compare(engine.rulebase, rulebase).lines(),
+            "changes": compare(engine.rulebase, successor.rulebase).lines(),
         }
     )
-    successor.finish_entry()
-    return successor
 
 
 def _check_kinds(engine: Engine, rulebase: RuleBase) -> None:
