@@ -19,6 +19,7 @@ from engine.model.expr import (
     Has,
     IfElse,
     In,
+    LedgerRead,
     ListOf,
     Local,
     MapOf,
@@ -100,6 +101,8 @@ def emit(expr: Expr, names: Names) -> str:
             return f"cx.free({names.facts[ref.alias]}, {emit(ref, names)}, {ref.field!r})"
         case Disputed(alias, _):
             return f"cx.disputed({names.facts[alias]})"
+        case LedgerRead(name, args, _):
+            return f"cx.ledger({', '.join([repr(name), *(emit(arg, names) for arg in args)])})"
         case Template(parts, _):
             words = (repr(part) if isinstance(part, str) else f"render({emit(part, names)})" for part in parts)
             return f"join_text(({', '.join(words)},))"

@@ -186,6 +186,15 @@ class Disputed:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerRead:
+    """In plans: ``delivered(place, asset)``, ``received``, ``holding``, ``remaining(asset)`` of this coordination."""
+
+    name: str
+    args: tuple[Expr, ...]
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
 class Template:
     """Text with ``{expr}`` in it: literal strings and expressions in turn."""
 
@@ -229,6 +238,7 @@ Expr = (
     | Default
     | Free
     | Disputed
+    | LedgerRead
     | Template
     | ListOf
     | MapOf

@@ -19,6 +19,7 @@ from engine.model.expr import (
     Has,
     IfElse,
     In,
+    LedgerRead,
     ListOf,
     Local,
     MapOf,
@@ -47,7 +48,7 @@ def children(expr: Expr) -> tuple[Expr, ...]:
             return items
         case IfElse(condition, then, otherwise, _):
             return (condition, then, otherwise)
-        case Call(_, args, _):
+        case Call(_, args, _) | LedgerRead(_, args, _):
             return args
         case Has(ref, _) | Free(ref, _):
             return (ref,)
@@ -172,7 +173,7 @@ def _print_leaf(expr: Expr) -> tuple[str, int]:
             text = f"free({unparse(ref)})"
         case Default(ref, otherwise, _):
             text = f"default({unparse(ref)}, {unparse(otherwise)})"
-        case Call(name, args, _):
+        case Call(name, args, _) | LedgerRead(name, args, _):
             text = f"{name}({', '.join(map(unparse, args))})"
         case Template(parts, _):
             text = "".join(_print_part(part) for part in parts)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from engine.model.expr import Expr
 from engine.model.kinds import ENGINE_KINDS, Kind
+
+if TYPE_CHECKING:
+    from engine.model.plans import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +266,7 @@ class RuleBase:
         kinds: every kind by name, the engine's own included.
         rules: in order of name.
         schedules: in order of name.
+        plans: in order of name.
         packs: pack name → version.
     """
 
@@ -269,4 +274,5 @@ class RuleBase:
     kinds: dict[str, Kind] = field(default_factory=lambda: dict(ENGINE_KINDS))
     rules: tuple[Rule, ...] = ()
     schedules: tuple[Schedule, ...] = ()
+    plans: tuple[Plan, ...] = ()
     packs: dict[str, int] = field(default_factory=dict)
