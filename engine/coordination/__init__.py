@@ -1,1 +1,1 @@
-"""coordination."""
+"""Coordinations: plans driven through everything that goes wrong, and judged on the whole."""

@@ -6,7 +6,7 @@ Every function of a rule takes ``F`` (the facts of the match, by seat), ``now`` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -140,10 +140,10 @@ _BUILTINS: dict[str, Any] = {}
 class _Writer:
     """Writes one rule's functions; the variables of each term are numbered by its place in the ``when``."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, given: Mapping[str, str]) -> None:
         self.rule = rule
         self.plan = plan_rule(rule)
-        self.names = Names()
+        self.names = Names(locals=dict(given))
         self.inner: list[InnerTerm] = []
         self.env: list[str] = []
         self.labels: list[tuple[str, str]] = []
@@ -467,9 +467,14 @@ def _reads_time(rule: Rule, source: str) -> bool:
     return rule.window is not None or any(word in source for word in ("t_lt(", "t_le(", "t_gt(", "t_ge("))
 
 
-def compile_rule(rule: Rule) -> CompiledRule:
-    """Generate and compile the rule's functions."""
-    writer = _Writer(rule)
+def compile_rule(rule: Rule, given: Mapping[str, str] | None = None) -> CompiledRule:
+    """Generate and compile the rule's functions.
+
+    Args:
+        rule: the rule.
+        given: names that are bound from outside → source of their value.
+    """
+    writer = _Writer(rule, given or {})
     writer.note_reads()
     env = "(" + "".join(f"{name}, " for name in writer.env) + ")"
     text = [*writer.guard_source("guard", "0", ""), *writer.guard_source("bind", env, "None")]
