@@ -209,9 +209,7 @@ class Engine:
             raise FactRejectedError(code, f"{kind.name}: {message}", hint)
 
     def _superseded(self, envelope: Envelope, now: int) -> None:
-        source = self.sources.seen(envelope.source, now, is_good=True)
-        if source is not None:
-            source.superseded += 1
+        self.sources.superseded(envelope.source, now)
         self.effects.events.append({"event": "superseded", "kind": envelope.kind, "source": envelope.source})
 
     def _retract(self, envelope: Envelope, now: int) -> None:

@@ -19,8 +19,8 @@ _MINUTE_MS = 60_000
 class Source:
     """Counts of one reporter; ``minute`` and ``rejected_in_minute`` tell whether it is noisy.
 
-    ``changed_at`` and ``position`` are of the step that last changed it: the fact carries those, and not the moment at
-    which a batch happened to end, so that it does not depend on how the journal was cut.
+    ``changed_at`` and ``position`` are of the step that last changed what the fact says: the fact carries those and
+    not the moment at which a batch happened to end, so that it does not depend on how the journal was cut.
     """
 
     __slots__ = (
@@ -68,17 +68,21 @@ class Sources:
         """An entry of this source came; None if there are too many sources to keep them apart."""
         source = self.all.get(name)
         if source is not None and source.is_dirty and source.watched_until and source.state == "ok":
-            source.last_seen = source.changed_at = now
-            source.position = self.effects.position
+            if source.last_seen != now:
+                source.last_seen = source.changed_at = now
+                source.position = self.effects.position
             return source
         if source is None:
             if len(self.all) >= limits.MAX_SOURCES:
                 return None
             source = self.all[name] = Source(name, now)
-        source.last_seen = source.changed_at = now
-        source.position = self.effects.position
+            self._changed(source, now)
+        if source.last_seen != now:
+            source.last_seen = now
+            self._changed(source, now)
         if source.state != "ok" and is_good and (source.state != "noisy" or source.minute != now // _MINUTE_MS):
             source.state = "ok"
+            self._changed(source, now)
         if not source.watched_until:
             source.watched_until = now + limits.SOURCE_SILENT_MS + 1
             self.timeline.push(source.watched_until, ENGINE, "source", name, source)
@@ -87,11 +91,23 @@ class Sources:
             self.dirty.append(source)
         return source
 
+    def _changed(self, source: Source, now: int) -> None:
+        source.changed_at = now
+        source.position = self.effects.position
+
+    def superseded(self, name: str, now: int) -> None:
+        """An entry of this source came too late to change anything."""
+        source = self.seen(name, now, is_good=True)
+        if source is not None:
+            source.superseded += 1
+            self._changed(source, now)
+
     def rejected(self, name: str, now: int, code: str) -> None:
         """An entry of this source was refused."""
         source = self.seen(name, now, is_good=False)
         if source is None:
             return
+        self._changed(source, now)
         if code == "F303":
             source.skewed += 1
             source.state = "skewed"
@@ -115,8 +131,7 @@ class Sources:
             return False
         source.watched_until = 0
         source.state = "silent"
-        source.changed_at = at
-        source.position = self.effects.position
+        self._changed(source, at)
         if not source.is_dirty:
             source.is_dirty = True
             self.dirty.append(source)
