@@ -58,3 +58,7 @@ def main() -> None:
     except Exception as error:  # the outermost supervisor: no traceback reaches a user
         _fault(error)
         sys.exit(Exit.FAULT)
+
+
+if __name__ == "__main__":  # python -m engine.cli.main
+    main()
