@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from engine.errors import LockstepError
 from engine.matching.fact import Claim, Fact, Key
 from engine.model.journal import ChangeSet, Cursor, OutboxCommand, Rejection, StreamId
 from engine.model.kinds import Value
@@ -28,6 +30,7 @@ class Changes:
         self._facts: dict[tuple[Fact, str], None] = {}
         self._groups: dict[tuple[str, str], Group | None] = {}
         self._distinct: dict[tuple[RuleNode, tuple[Key, ...], int], None] = {}
+        self._cases: dict[bytes, Callable[[], bytes | None]] = {}
         self.active: dict[bytes, bytes | None] = {}
         self.meta: dict[str, str | None] = {}
         self.commands: list[OutboxCommand] = []
@@ -67,6 +70,10 @@ class Changes:
         """A block was removed or restored."""
         self.active[dumps(["b", network, block])] = None if until is None else dumps(until)
 
+    def case_changed(self, plan: str, key: object, record: Callable[[], bytes | None]) -> None:
+        """A coordination changed; ``record`` writes it down when the commit is made, or gives None if it is gone."""
+        self._cases[dumps(["p", plan, key])] = record
+
     def once_changed(self, name: str, key: Value, at: int | None) -> None:
         """A ``once`` key was remembered or has passed."""
         self.active[dumps(["o", name, key])] = None if at is None else dumps(at)
@@ -91,6 +98,7 @@ class Changes:
             self._facts
             or self._groups
             or self._distinct
+            or self._cases
             or self.active
             or self.meta
             or self.commands
@@ -115,6 +123,8 @@ class Changes:
             is_gone = group is None or not group.members
             record = None if is_gone or group is None else dumps(group_record(group))
             self.active[dumps(["g", rule, json.loads(text)])] = record
+        for name, record_of in self._cases.items():
+            self.active[name] = record_of()
         for node, key, seat in self._distinct:
             values = node.distinct.get((key, seat))
             self.active[dumps(["d", node.name, key, seat])] = None if values is None else dumps(values)
@@ -172,7 +182,14 @@ def group_record(group: Group) -> dict[str, Any]:
             [number, memory.name, list(key), _plain(memory, key, group, number)]
             for number, (memory, key) in group.supports.items()
         ]
+    if group.ended is not None:
+        record["ended"] = [_ending(item) for item in group.ended]
     return record
+
+
+def _ending(item: Any) -> Any:  # noqa: ANN401 - an evaluated effect, or why it could not be
+    """Values of an effect of ``ended``: they were evaluated at an instant that nobody can go back to."""
+    return {"code": item.code, "message": item.message} if isinstance(item, LockstepError) else item[2]
 
 
 def _plain(memory: KindMemory, key: Key, group: Group, number: int) -> list[Any]:

@@ -12,6 +12,7 @@ from engine.matching.factbase import FactBase
 from engine.matching.guards import CompiledEffect
 from engine.matching.match import Match
 from engine.matching.memory import KindMemory, Taken, scalars
+from engine.matching.state import frozen
 from engine.model.ids import activation_id, command_id
 from engine.model.journal import OutboxCommand, StreamId
 from engine.model.kinds import Value
@@ -143,27 +144,40 @@ class Effects:
     ) -> None:
         args, expires = values
         identity = command_id(group.activation, number, attempt)
-        verb = f"{effect.connector}.{effect.verb}"
-        command = {"id": identity, "connector": effect.connector, "verb": effect.verb, "command": verb, "args": args}
-        if expires is not None:
-            command["expires"] = expires
-        said["commands"].append(command)
         if not group.node.rule.is_live:
+            said["commands"].append(_said_command(identity, effect.connector, effect.verb, args, expires))
             return
+        self.make_command(identity, effect.connector, effect.verb, args, group.node.name, attempt, expires, said)
+
+    def make_command(
+        self,
+        identity: str,
+        connector: str,
+        verb: str,
+        args: dict[str, Any],
+        rule: str,
+        attempt: int,
+        expires: int | None,
+        said: dict[str, Any],
+        coordination: str = "",
+        step: str = "",
+    ) -> None:
+        """Into the outbox, the ``command`` fact and the audit."""
+        said["commands"].append(_said_command(identity, connector, verb, args, expires))
         text = json.dumps(args, separators=(",", ":"), ensure_ascii=False)
-        self.changes.commands.append(
-            OutboxCommand(identity, effect.connector, effect.verb, text, group.node.name, "", expires)
-        )
+        self.changes.commands.append(OutboxCommand(identity, connector, verb, text, rule, coordination, expires))
         now = self._firing.now
         row: dict[str, Value] = {
             "id": identity,
-            "connector": effect.connector,
-            "verb": effect.verb,
-            "rule": group.node.name,
+            "connector": connector,
+            "verb": verb,
+            "rule": rule,
             "attempt": attempt,
             "status": "queued",
             "at": now,
         }
+        if coordination:
+            row |= {"coordination": coordination, "step": step or None}
         self.put_engine_fact("command", row, now)
 
     # -- facts of rules and of the engine ----------------------------------------
@@ -252,7 +266,7 @@ class Effects:
     # -- endings -------------------------------------------------------------------
     def prepare_ended(self, group: Group) -> None:
         """Evaluate what ``ended`` would do on the values of now, for they may be gone when it ends."""
-        firing, node = self._firing, group.node
+        firing, node, before = self._firing, group.node, group.ended
         match = group.match if group.match in group.members else next(iter(group.members))
         try:
             bound = node.bound(match, firing)
@@ -262,6 +276,18 @@ class Effects:
             ]
         except (EvaluationError, FactRejectedError) as error:
             group.ended = [error]
+        if group.ended != before:
+            self.changes.group_changed(group)
+
+    @staticmethod
+    def restore_ended(group: Group, endings: list[Any]) -> None:
+        """Take back what ``prepare_ended`` had evaluated when the group was committed."""
+        group.ended = [
+            LockstepError(ending["code"], ending["message"])
+            if isinstance(ending, dict)
+            else (compiled, number, frozen(ending))
+            for number, (compiled, ending) in enumerate(zip(group.node.compiled.ended, endings, strict=False))
+        ]
 
     def end(self, group: Group) -> None:
         """A group that fired no longer holds: ``ended`` applies, its conclusions lose its support."""
@@ -343,3 +369,10 @@ class Effects:
         if outcome is not None and outcome not in (Taken.ADDED, Taken.CHANGED):
             said["outcome"] = outcome.value
         return said
+
+
+def _said_command(
+    identity: str, connector: str, verb: str, args: dict[str, Any], expires: int | None
+) -> dict[str, Any]:
+    said = {"id": identity, "connector": connector, "verb": verb, "command": f"{connector}.{verb}", "args": args}
+    return said if expires is None else said | {"expires": expires}

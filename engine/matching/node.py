@@ -16,6 +16,7 @@ from engine.model.kinds import Scalar, Value
 
 if TYPE_CHECKING:
     from engine.matching.firing import Firing
+    from engine.matching.plans import PlanDriver
 
 
 class State(IntEnum):
@@ -102,6 +103,7 @@ class RuleNode:
         groups: key → group.
         wakes: match → instant of its pending flip item.
         distinct: (match key, seat) → values a ``for_distinct`` has seen, in order.
+        observer: of a plan's condition: who is told, instead of firing.
         follows: whether something must be done when a match that holds is judged again and still holds.
     """
 
@@ -115,6 +117,7 @@ class RuleNode:
         "indexes",
         "is_plain",
         "name",
+        "observer",
         "occurrences",
         "rule",
         "throttled",
@@ -139,6 +142,7 @@ class RuleNode:
         self.wakes: dict[Match, int] = {}
         self.distinct: dict[tuple[tuple[Key, ...], int], list[Scalar]] = {}
         self.throttled: dict[Value, int] = {}
+        self.observer: PlanDriver | None = None
         self.occurrences = tuple(
             seat for seat, pattern in enumerate(self.rule.patterns) if pattern.kind.name == "schedule"
         )
@@ -216,6 +220,17 @@ class RuleNode:
             if len(seen) >= wanted.count:
                 ripe.add(seat)
         return frozenset(ripe)
+
+    def distinct_of(self, match: Match) -> dict[int, list[Scalar]]:
+        """The values a match's ``for_distinct`` patterns have seen, by seat."""
+        slots = self.compiled.ripening
+        return {seat: [*self.distinct[match.key, seat]] for seat in slots if (match.key, seat) in self.distinct}
+
+    def set_distinct(self, match: Match, seen: dict[int, list[Scalar]]) -> None:
+        """Put back what ``distinct_of`` gave."""
+        for seat in self.compiled.ripening:
+            self.distinct.pop((match.key, seat), None)
+        self.distinct.update({(match.key, seat): values for seat, values in seen.items()})
 
     def _subscribe(self, match: Match, seen: list[Any]) -> None:
         if match.subscriptions is None:

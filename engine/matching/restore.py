@@ -149,18 +149,24 @@ class Restoration:
                     self._vanished(rule, entry, is_reload=is_reload)
 
     def _judge_one(self, node: RuleNode, match: Match, entry: _Standing | None, *, is_reload: bool) -> None:
-        firing, now = self.engine.firing, self.engine.now
+        firing, now, held = self.engine.firing, self.engine.now, entry is not None
+        committed = node.distinct_of(match)
+        held_before, flips = held, False
+        if node.compiled.is_timed and not is_reload:
+            held_before = node.evaluate(match, firing, now - 1, keep=False)
+            flips = now in firing.flips
         holds = node.evaluate(match, firing, now, keep=True)
         if entry is not None:
             self._attach(node, match, entry, is_reload=is_reload)
-        if holds == (entry is not None):
+        if flips and held in (holds, held_before):
+            # Something flips at this very instant, and that flip may still be due. Judging twice changes nothing.
+            node.set_distinct(match, committed)
+            node.wakes[match] = now
+            self.engine.timeline.push(now, FLIP, node.name, match.text, (node, match))
+            return
+        if holds == held:
             return
         if not is_reload:
-            if node.evaluate(match, firing, now - 1, keep=False) == (entry is not None):
-                # It flips at this very instant, and that flip is still due.
-                node.wakes[match] = now
-                self.engine.timeline.push(now, FLIP, node.name, match.text, (node, match))
-                return
             self._alarm(f"{node.name} {match.text} {'holds' if holds else 'does not hold'}, committed otherwise")
         if holds:
             node.enter(match, firing)
@@ -179,9 +185,8 @@ class Restoration:
         wanted = record.get("match")
         if group.match is None or (wanted is not None and key_text(frozen(wanted)) == match.text):
             group.match = match
-        if node.compiled.ended or is_reload:
-            engine.firing.followed[group] = None
         if is_reload:
+            engine.firing.followed[group] = None
             engine.changes.group_changed(group)
 
     def _fill(self, group: Group, record: dict[str, Any], *, is_reload: bool) -> None:
@@ -201,6 +206,7 @@ class Restoration:
         if is_reload:
             self.refreshed.append(group)
             return
+        engine.effects.restore_ended(group, record.get("ended", []))
         for number, kind, key, values in record.get("supports", ()):
             memory = engine.base.memories[kind]
             supporter = (group.node.name, group.text, number)

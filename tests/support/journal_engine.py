@@ -56,7 +56,7 @@ class JournalEngine(World):
         self.facts_hash: dict[bytes, bytes] = {}
         self.active_hash: dict[bytes, bytes] = {}
         self.meta: dict[str, str] = {}
-        self.cursor = Cursor()
+        self.cursor = Cursor(now_ms=START)
         self.suspend_at: dict[str, tuple[str, ...]] = {}
         self.sent: list[OutboxCommand] = []
         self.decisions: list[dict[str, bytes]] = []
