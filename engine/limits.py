@@ -64,6 +64,11 @@ MAX_EXPRESSION_CHARS = 4_096
 MAX_EXPRESSION_NODES = 512
 MAX_EXPRESSION_DEPTH = 32
 MAX_RULES = 5_000
+MAX_PLANS = 1_000
+#: Steps of one plan.
+MAX_STEPS = 64
+#: Further attempts that one `retry` names.
+MAX_WAITS = 100
 #: Patterns of one rule (the joining library takes 16).
 MAX_PATTERNS = 16
 #: Fields of one kind.

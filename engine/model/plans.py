@@ -223,6 +223,24 @@ class Plan:
         moving = [s.name for s in self.steps if s.action.moves is not None]
         return fixed or (moving[-1] if moving else None)
 
+    @cached_property
+    def needed_ms(self) -> int:
+        """Longest time the steps may take, by their ``for`` and ``within``, until the last command.
+
+        What is commanded by the deadline keeps its own ``within`` after it, and undo is not counted. A coordination
+        whose deadline leaves less has NO_TIME.
+        """
+        begins: dict[str, int] = {}
+
+        def begin(step: Step) -> int:
+            if step.name not in begins:
+                earlier = [self.by_name[name] for name in step.after]
+                lasts = [begin(each) + (each.action.within_ms or 0) for each in earlier]
+                begins[step.name] = max(lasts, default=0) + (step.when.for_ms if step.when is not None else 0)
+            return begins[step.name]
+
+        return max((begin(step) for step in self.steps), default=0)
+
     @property
     def local_name(self) -> str:
         """Without the pack."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 
 from engine.errors import Problem
 from engine.model.kinds import Field, Kind
+from engine.model.plans import Plan
 from engine.model.rules import Rule, RuleBase, Schedule, Span
 
 #: Attributes of a kind that say how claims live and in which order they stand; facts kept under one reading of them
@@ -33,6 +34,9 @@ class Changes:
     schedules_added: tuple[str, ...] = ()
     schedules_removed: tuple[str, ...] = ()
     schedules_changed: tuple[str, ...] = ()
+    plans_added: tuple[str, ...] = ()
+    plans_removed: tuple[str, ...] = ()
+    plans_changed: tuple[str, ...] = ()
     packs_changed: tuple[tuple[str, int | None, int | None], ...] = ()
 
     @property
@@ -43,12 +47,13 @@ class Changes:
     def lines(self) -> list[str]:
         """One line a change, as ``rulebase diff`` prints them."""
         made = [f"pack {name}: version {old or '-'} → {new or '-'}" for name, old, new in self.packs_changed]
-        for what in ("rules", "kinds", "schedules"):
+        for what in ("rules", "plans", "kinds", "schedules"):
             one = what[:-1]
             made += [f"+ {one} {name}" for name in getattr(self, f"{what}_added")]
             made += [f"- {one} {name}" for name in getattr(self, f"{what}_removed")]
         made += [f"~ rule {old} → {new} (renamed)" for old, new in self.rules_renamed]
         made += [f"~ rule {name}" for name in self.rules_changed]
+        made += [f"~ plan {name}" for name in self.plans_changed]
         made += [f"~ kind {name}: {words}" for name, words in self.kinds_changed]
         made += [f"~ schedule {name}" for name in self.schedules_changed]
         return made
@@ -62,6 +67,7 @@ def compare(old: RuleBase, new: RuleBase) -> Changes:
     pairs = [(before[name], after[name]) for name in sorted(before.keys() & after.keys())]
     pairs += [(before[was], after[now]) for was, now in renamed]
     earlier, later = {s.name: s for s in old.schedules}, {s.name: s for s in new.schedules}
+    plans_before, plans_after = {p.name: p for p in old.plans}, {p.name: p for p in new.plans}
     packs = sorted(old.packs.keys() | new.packs.keys())
     return Changes(
         rules_added=tuple(sorted(after.keys() - before.keys() - come)),
@@ -76,6 +82,13 @@ def compare(old: RuleBase, new: RuleBase) -> Changes:
         schedules_changed=tuple(
             name for name in sorted(earlier.keys() & later.keys()) if not _is_same_schedule(earlier[name], later[name])
         ),
+        plans_added=tuple(sorted(plans_after.keys() - plans_before.keys())),
+        plans_removed=tuple(sorted(plans_before.keys() - plans_after.keys())),
+        plans_changed=tuple(
+            name
+            for name in sorted(plans_before.keys() & plans_after.keys())
+            if not is_same_plan(plans_before[name], plans_after[name])
+        ),
         packs_changed=tuple(
             (name, old.packs.get(name), new.packs.get(name))
             for name in packs
@@ -89,6 +102,11 @@ def is_same_rule(one: Rule, other: Rule) -> bool:
     return _without_places(replace(one, name="", was=None, doc="")) == _without_places(
         replace(other, name="", was=None, doc="")
     )
+
+
+def is_same_plan(one: Plan, other: Plan) -> bool:
+    """Whether two plans say the same, wherever they stand."""
+    return _without_places(replace(one, doc="")) == _without_places(replace(other, doc=""))
 
 
 def _is_same_schedule(one: Schedule, other: Schedule) -> bool:

@@ -1,16 +1,18 @@
-"""All packs of a rule base against each other: names across packs, rules, cycles."""
+"""All packs of a rule base against each other: names across packs, rules, plans, cycles."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from engine.errors import Problem
-from engine.limits import MAX_RULES
+from engine.limits import MAX_PLANS, MAX_RULES
 from engine.model.kinds import ENGINE_KINDS, Kind
+from engine.model.plans import Plan
 from engine.model.rules import Rule, RuleBase, Schedule, Span
 from engine.packs.complaints import complain, did_you_mean, listed, quoted
 from engine.packs.cycles import check_cycles
 from engine.packs.packfile import Pack, place
+from engine.packs.plans import read_plan
 from engine.packs.rules import read_rule
 from engine.packs.rulescope import PackNames
 
@@ -22,11 +24,13 @@ def check_packs(packs: dict[str, Pack], problems: list[Problem]) -> RuleBase:
     _check_uses(packs, problems)
     rules = _read_rules(packs, schedules, problems)
     check_cycles(rules, problems)
+    plans = _read_plans(packs, schedules, rules, problems)
     return RuleBase(
         "",
         kinds=ENGINE_KINDS | kinds,
         rules=rules,
         schedules=tuple(schedules[name] for name in sorted(schedules)),
+        plans=plans,
         packs={name: packs[name].version or 1 for name in sorted(packs)},
     )
 
@@ -94,6 +98,30 @@ def _read_rules(packs: dict[str, Pack], schedules: dict[str, Schedule], problems
         complain(problems, span, "E313", f"{len(made)} rules; a rule base may have {MAX_RULES}", "use fewer")
     _check_old_names(made, problems)
     _check_memories(made, problems)
+    return made
+
+
+def _read_plans(
+    packs: dict[str, Pack], schedules: dict[str, Schedule], rules: tuple[Rule, ...], problems: list[Problem]
+) -> tuple[Plan, ...]:
+    """Every plan by its full name; rules and plans are paused, shown and explained by name, so they share them."""
+    plans: dict[str, Plan] = {}
+    taken = {rule.name: rule.span for rule in rules}
+    for pack in packs.values():
+        names = _names_of(pack, packs)
+        for node in pack.plans:
+            plan = read_plan(node, names, schedules, problems)
+            if plan is None:
+                continue
+            if plan.name in taken:
+                hint = f"see {place(taken[plan.name])}; rename one"
+                complain(problems, plan.span, "E601", f"a rule or plan '{plan.name}' stands already", hint)
+            taken.setdefault(plan.name, plan.span)
+            plans.setdefault(plan.name, plan)
+    made = tuple(plans[name] for name in sorted(plans))
+    if len(made) > MAX_PLANS:
+        message = f"{len(made)} plans; a rule base may have {MAX_PLANS}"
+        complain(problems, made[MAX_PLANS].span, "E624", message, "use fewer")
     return made
 
 

@@ -42,6 +42,31 @@ def read_effects(
     return tuple(effect for effect in made if effect is not None)
 
 
+def read_verb(node: ScalarNode, problems: list[Problem]) -> tuple[str, str] | None:
+    """Connector and verb of a command."""
+    found = _VERB.fullmatch(node.text)
+    if found is None:
+        hint = "write 'connector.verb', as in 'executor.bridge'"
+        complain(problems, node.span, "E342", f"{quoted(node.text)} is no command", hint)
+        return None
+    return found[1], found[2]
+
+
+def read_command(form: Form, rule: RuleScope, scope: Scope) -> CommandEffect | None:
+    """The command that a form with ``command``, ``with`` and ``expires`` among its keys describes."""
+    return _Effects("command", (), rule, scope).command(form)
+
+
+def read_value(node: Node, name: str, kind: Type, rule: RuleScope, scope: Scope) -> Expr | None:
+    """``=expr`` of the type, text with ``{expr}`` for ids and texts, else a literal."""
+    return _Effects(name, (), rule, scope).field_value(node, name, kind)
+
+
+def read_free_value(node: Node, name: str, rule: RuleScope, scope: Scope) -> Expr | None:
+    """``=expr`` of any type, text with ``{expr}``, or lists and mappings of them."""
+    return _Effects(name, (), rule, scope).free_value(node, name)
+
+
 class _Effects:
     """Reads the effects of one section of one rule."""
 
@@ -78,11 +103,11 @@ class _Effects:
         return read[word](form, head)
 
     def _command(self, form: Form, head: Entry) -> CommandEffect | None:
+        return self.command(form)
+
+    def command(self, form: Form) -> CommandEffect | None:
         target = form.scalar("command")
-        found = _VERB.fullmatch(target.text) if target else None
-        if target is not None and found is None:
-            hint = "write 'connector.verb', as in 'executor.bridge'"
-            complain(self._problems, target.span, "E342", f"{quoted(target.text)} is no command", hint)
+        found = read_verb(target, self._problems) if target else None
         args = tuple(self._argument(entry) for entry in form.map("with") or ())
         expires: Expr | None = None
         given = form.scalar("expires")
@@ -94,19 +119,19 @@ class _Effects:
         if found is None:
             return None
         made = tuple((name, value) for name, value in args if value is not None)
-        return CommandEffect(found[1], found[2], made, head.key.span, expires)
+        return CommandEffect(*found, made, form.at("command"), expires)
 
     def _argument(self, entry: Entry) -> tuple[str, Expr | None]:
         name = entry.key.text
         if _ARGUMENT.fullmatch(name) is None:
             hint = "use letters, digits, '_', '-' and '.'"
             complain(self._problems, entry.key.span, "E304", f"{quoted(name)} is no name for an argument", hint)
-        return name, self._free_value(entry.value, name)
+        return name, self.free_value(entry.value, name)
 
-    def _free_value(self, node: Node, name: str) -> Expr | None:
+    def free_value(self, node: Node, name: str) -> Expr | None:
         """An argument: ``=expr``, text with ``{expr}``, or lists and mappings of them."""
         if isinstance(node, ListNode):
-            items = [self._free_value(each, name) for each in node.items]
+            items = [self.free_value(each, name) for each in node.items]
             return ListOf(tuple(each for each in items if each is not None), _JSON)
         if isinstance(node, MapNode):
             pairs = [self._argument(entry) for entry in node]
@@ -190,15 +215,15 @@ class _Effects:
                 hint = did_you_mean(name, allowed, "fields")
                 complain(self._problems, entry.key.span, "E347", f"'{kind.name}' has no {quoted(name)} here", hint)
                 continue
-            value = self._field_value(entry.value, name, kind.field(name).type)
+            value = self.field_value(entry.value, name, kind.field(name).type)
             if value is not None:
                 made[name] = value
         return made
 
-    def _field_value(self, node: Node, name: str, kind: Type) -> Expr | None:
+    def field_value(self, node: Node, name: str, kind: Type) -> Expr | None:
         """A field's value: ``=expr`` of its type, text with ``{expr}`` for ids and texts, else a literal."""
         if isinstance(node, ListNode) and kind.name == "list" and kind.item is not None:
-            items = [self._field_value(each, name, kind.item) for each in node.items]
+            items = [self.field_value(each, name, kind.item) for each in node.items]
             return ListOf(tuple(each for each in items if each is not None), kind)
         word = as_scalar(node, name, self._problems)
         if word is None:

@@ -150,8 +150,10 @@ class Form:
     def ms(self, key: str, *, is_positive: bool = True) -> int | None:
         """A duration in ms: ``12s``, or ``=params.name`` of one."""
         value = self.scalar(key)
-        if value is None:
-            return None
+        return None if value is None else self.ms_of(value, key, is_positive=is_positive)
+
+    def ms_of(self, value: ScalarNode, key: str, *, is_positive: bool = True) -> int | None:
+        """A duration in ms that stands somewhere below the key."""
         if value.text.startswith("="):
             given = self._param(value, ("duration",))
             if given is None:

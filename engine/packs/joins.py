@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from math import prod
 
 from engine.errors import Problem
 from engine.limits import MAX_PRODUCT, MAX_VARIANTS
-from engine.model.expr import Compare, Const, Expr, FieldRef, In
+from engine.model.expr import Compare, Const, Expr, FieldRef, In, Local
 from engine.model.exprtools import aliases_read
 from engine.model.kinds import Kind, Value
 from engine.model.rules import Aggregate, Pattern, Pick, Without
@@ -15,6 +15,10 @@ from engine.packs.complaints import complain
 
 #: Facts a kind is taken to have where only a guess is possible: enough to make a product hurt.
 _USUAL_FACTS = 1_000
+#: Stands for the facts that are given outside; no alias is spelled so.
+_OUTER = ""
+#: Names that a plan's coordination and step go by: equal to one of them is tied to what is given.
+_CASE = frozenset({"coordination", "step"})
 
 
 #: The terms that read facts of a kind.
@@ -40,22 +44,24 @@ def _tied(condition: Expr, alias: str) -> Iterator[tuple[FieldRef, tuple[Expr, .
             yield one, others
 
 
-def _partners(pattern: Pattern) -> Iterator[tuple[set[str], int]]:
+def _partners(pattern: Pattern, outer: Set[str]) -> Iterator[tuple[set[str], int]]:
     """Aliases that each equality of a pattern ties it to, and how many alternatives it has."""
     for condition in pattern.where:
         for _, others in _tied(condition, pattern.alias):
+            if outer and any(isinstance(other, Local) and other.name in _CASE for other in others):
+                yield {_OUTER}, 1
             refs = [other for other in others if isinstance(other, FieldRef)]
             if refs and len(refs) == len(others):
-                yield {ref.alias for ref in refs}, len(others)
+                yield {_OUTER if ref.alias in outer else ref.alias for ref in refs}, len(others)
 
 
-def _is_one_fact(pattern: Pattern) -> bool:
-    """Whether constants and parameters fix the whole key."""
+def _is_one_fact(pattern: Pattern, outer: Set[str]) -> bool:
+    """Whether constants, parameters and facts that are given fix the whole key."""
     fixed = {
         ref.field
         for condition in pattern.where
         for ref, others in _tied(condition, pattern.alias)
-        if isinstance(condition, Compare) and not any(aliases_read(other) for other in others)
+        if isinstance(condition, Compare) and not any(aliases_read(other) - outer for other in others)
     }
     return set(pattern.kind.key) <= fixed
 
@@ -73,9 +79,15 @@ def _rows(kind: Kind) -> int:
     return min(kind.limit, _USUAL_FACTS) if kind.limit else _USUAL_FACTS
 
 
-def check_joins(patterns: tuple[Pattern, ...], problems: list[Problem]) -> None:
-    """Warns of patterns that join nothing, and refuses what would multiply beyond the limit."""
-    group: dict[str, str] = {pattern.alias: pattern.alias for pattern in patterns}
+def check_joins(patterns: tuple[Pattern, ...], problems: list[Problem], outer: Set[str] = frozenset()) -> None:
+    """Warns of patterns that join nothing, and refuses what would multiply beyond the limit.
+
+    Args:
+        patterns: of one rule, or of one condition of a plan.
+        problems: takes what is wrong.
+        outer: aliases of facts that are given where these patterns are matched: what a plan is ``for``.
+    """
+    group: dict[str, str] = {alias: alias for alias in (*(p.alias for p in patterns), *([_OUTER] if outer else []))}
 
     def root(alias: str) -> str:
         while group[alias] != alias:
@@ -84,14 +96,14 @@ def check_joins(patterns: tuple[Pattern, ...], problems: list[Problem]) -> None:
 
     variants = 1
     for pattern in patterns:
-        for others, alternatives in _partners(pattern):
+        for others, alternatives in _partners(pattern, outer):
             variants *= alternatives
             for other in others & group.keys():
                 group[root(other)] = root(pattern.alias)
     _check_variants(patterns, variants, problems)
-    sizes: dict[str, int] = {}
+    sizes: dict[str, int] = {root(_OUTER): 1} if outer else {}
     for pattern in patterns:
-        size = 1 if _is_one_fact(pattern) else _rows(pattern.kind)
+        size = 1 if _is_one_fact(pattern, outer) else _rows(pattern.kind)
         own = root(pattern.alias)
         if own not in sizes and sizes and size > 1 and prod(sizes.values()) > 1:
             _complain_of_product(pattern, prod(sizes.values()) * size, problems)

@@ -22,7 +22,7 @@ _MOST_VERSIONS: Final = 1_000_000_000
 
 @dataclass
 class Pack:
-    """One pack: everything its files say, but for the rules not yet typed.
+    """One pack: everything its files say, but for the rules and plans, not yet typed.
 
     Attributes:
         name: its name.
@@ -32,6 +32,7 @@ class Pack:
         kinds: the kinds it declares → where.
         schedules: by ``pack.schedule``.
         rules: the items of ``rules``, in file order.
+        plans: the items of ``plans``, in file order.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Pack:
     kinds: dict[str, tuple[Kind, Span]] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
     rules: list[Node] = field(default_factory=list)
+    plans: list[Node] = field(default_factory=list)
 
 
 def add_file(root: Node, packs: dict[str, Pack], problems: list[Problem]) -> None:
@@ -65,9 +67,7 @@ def add_file(root: Node, packs: dict[str, Pack], problems: list[Problem]) -> Non
     _read_kinds(form, pack, problems)
     _read_schedules(form, pack, problems)
     pack.rules.extend(_items(form, "rules"))
-    if "plans" in form:
-        hint = "write them as rules for now; rules/cross_network_swap.yaml shows how"
-        complain(problems, form.at("plans"), "E390", "plans are not supported yet", hint)
+    pack.plans.extend(_items(form, "plans"))
 
 
 def _items(form: Form, key: str) -> tuple[Node, ...]:

@@ -8,16 +8,17 @@ from typing import Final
 from engine.errors import Problem
 from engine.limits import MAX_PATTERNS, ONCE_KEEP_MS
 from engine.model.expr import Expr
-from engine.model.kinds import ENGINE_KINDS, NUMERIC, Kind, Type
+from engine.model.kinds import Type
 from engine.model.rules import Once, Pattern, Repeat, Rule, Schedule, Term, Throttle
-from engine.packs.complaints import complain, did_you_mean, quoted
+from engine.packs.complaints import complain, quoted
 from engine.packs.effects import read_effects
 from engine.packs.expressions import Scope, bind_local
 from engine.packs.forms import Form, as_map
-from engine.packs.joins import check_joins, constants_of
+from engine.packs.joins import check_joins
 from engine.packs.names import check_dashed
 from engine.packs.nodes import MapNode, Node, ScalarNode
 from engine.packs.rulescope import PackNames, RuleScope
+from engine.packs.termchecks import check_schedule_names, read_priority, read_window, warn_of_samples
 from engine.packs.terms import read_terms
 
 _KEYS: Final = (
@@ -81,9 +82,10 @@ class _RuleReader:
         full_name = f"{self._names.pack}.{name or '?'}"
         terms = read_terms(when, self._rule)
         self._check_patterns(terms, is_whole=len(terms) == len(when.items))
-        self._check_schedule_names(terms)
+        check_schedule_names(terms, self._schedules, self._problems)
         for_ms, per = form.ms("for") or 0, self._rule.term_value(form.scalar("per"))
-        self._warn_of_samples(terms, has_for="for" in form and "per" not in form)
+        if "for" in form and "per" not in form:
+            warn_of_samples(terms, self._problems, has_per=True)
         inner = self._rule.scope.child()
         bind_local(inner, "attempt", Type("int"))
         repeat = self._repeat()
@@ -100,12 +102,12 @@ class _RuleReader:
             doc=form.doc(),
             for_ms=for_ms,
             per=per,
-            window=self._window(),
+            window=read_window(form, self._names.pack, self._schedules),
             once=self._once(full_name),
             throttle=self._throttle(),
             repeat=repeat,
             exhausted=read_effects(form.node("exhausted"), "exhausted", ("command", *facts), self._rule, inner),
-            priority=self._priority(),
+            priority=read_priority(form, self._rule),
             ended=read_effects(form.node("ended"), "ended", facts, self._rule, inner),
             is_live=form.word("stage", ("live", "shadow")) != "shadow",
         )
@@ -125,23 +127,6 @@ class _RuleReader:
         elif not self._rule.broken:
             check_joins(patterns, self._problems)
 
-    def _check_schedule_names(self, terms: tuple[Term, ...]) -> None:
-        """A ``schedule`` fact of a name that nothing declares never comes."""
-        known = [schedule.local_name for schedule in self._schedules.values()]
-        for term in terms:
-            if isinstance(term, Pattern) and term.kind is ENGINE_KINDS["schedule"]:
-                for field, name in constants_of(term):
-                    if field == "name" and name not in known:
-                        hint = did_you_mean(str(name), known, "schedules") or "declare it in 'schedules:'"
-                        complain(self._problems, term.span, "E352", f"no schedule {quoted(str(name))}", hint)
-
-    def _warn_of_samples(self, terms: tuple[Term, ...], *, has_for: bool) -> None:
-        for term in terms:
-            if has_for and isinstance(term, Pattern) and (why := _changes_with_samples(term.kind)):
-                message = f"'for' with '{term.kind.name}', {why}: each new fact is a new match and starts again"
-                hint = f"use 'latest: {term.alias}' for it, or 'per: =…' for what shall hold"
-                complain(self._problems, term.span, "W302", message, hint)
-
     def _was(self, full_name: str) -> str | None:
         given = self._form.scalar("was")
         if given is None:
@@ -155,23 +140,6 @@ class _RuleReader:
             complain(self._problems, given.span, "E351", "'was' is the name it has", "delete the line")
             return None
         return old
-
-    def _window(self) -> str | None:
-        given = self._form.scalar("window")
-        if given is None:
-            return None
-        name = given.text if "." in given.text else f"{self._names.pack}.{given.text}"
-        found = self._schedules.get(name)
-        if found is None:
-            known = [s.local_name for s in self._schedules.values() if s.name.startswith(f"{self._names.pack}.")]
-            hint = did_you_mean(given.text, known, "schedules") or "declare it in 'schedules:'"
-            complain(self._problems, given.span, "E352", f"no schedule {quoted(given.text)}", hint)
-            return None
-        if found.open is None:
-            hint = "give it 'window: {open: …, close: …}', or match '- schedule: s'"
-            complain(self._problems, given.span, "E352", f"'{given.text}' has no opening and closing", hint)
-            return None
-        return found.name
 
     def _once(self, full_name: str) -> Once | None:
         given = self._form.node("once")
@@ -207,22 +175,3 @@ class _RuleReader:
             return None
         every_ms, times = inner.ms("every"), inner.count("times", 1, _MOST_REPEATS)
         return None if every_ms is None or times is None else Repeat(every_ms, times)
-
-    def _priority(self) -> Expr | None:
-        value = self._rule.term_value(self._form.scalar("priority"))
-        if value is not None and value.type.name not in NUMERIC:
-            self._complain(
-                "priority", "E353", f"a priority of type {value.type}", "write a number, or '=raw(i.amount)'"
-            )
-            return None
-        return value
-
-
-def _changes_with_samples(kind: Kind) -> str:
-    """Why each sample of a kind is a fact of its own; empty if it is not."""
-    if kind.event:
-        return "an event"
-    for name in kind.key:
-        if kind.field(name).type.name in {"timestamp", "hash"} or name in {"height", "block", "seq", "log_index"}:
-            return f"whose key has '{name}'"
-    return ""

@@ -60,6 +60,7 @@ class RuleScope:
         taken: names bound so far, those of inner terms too.
         later: names that a later term binds.
         broken: names whose term is wrong already; texts that read them are passed over, to say each thing once.
+        beyond: names that are bound, but not for what is read here → where they are bound; for plans.
     """
 
     names: PackNames
@@ -68,6 +69,7 @@ class RuleScope:
     taken: set[str] = field(default_factory=set)
     later: dict[str, Span] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
+    beyond: dict[str, str] = field(default_factory=dict)
 
     def bind(self, node: ScalarNode | None, what: str) -> str | None:
         """A new name, if it is one and not taken by an earlier term."""
@@ -83,6 +85,7 @@ class RuleScope:
             complain(self.problems, node.span, "E321", f"'{name}' is bound already", hint)
             return None
         self.taken.add(name)
+        self.beyond.pop(name, None)
         return name
 
     def is_readable(self, text: str, span: Span) -> bool:
@@ -93,7 +96,12 @@ class RuleScope:
                 message = f"'{name}' is bound only at line {self.later[name].line}"
                 complain(self.problems, span, "E322", message, "move this below, or that above")
                 return False
-        return not read & self.broken
+        if read & self.broken:
+            return False
+        for name in sorted(read & self.beyond.keys()):
+            complain(self.problems, span, "E623", f"'{name}' cannot be read here", self.beyond[name])
+            return False
+        return True
 
     def conditions(self, node: Node | None, scope: Scope | None = None) -> tuple[Expr, ...]:
         """What a ``where`` or ``check`` says, typed."""

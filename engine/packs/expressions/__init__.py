@@ -19,7 +19,7 @@ from engine.packs.expressions.conditions import (
 from engine.packs.expressions.equalities import AssetTerm, Equalities
 from engine.packs.expressions.literals import duration, literal
 from engine.packs.expressions.scanning import KEYWORDS
-from engine.packs.expressions.scope import RESERVED_NAMES, Scope, bind_local
+from engine.packs.expressions.scope import RESERVED_NAMES, Scope, asset_term, bind_local
 from engine.packs.expressions.templates import check_template
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "AssetTerm",
     "Equalities",
     "Scope",
+    "asset_term",
     "bind_local",
     "check_aggregated",
     "check_conditions",

@@ -9,15 +9,16 @@ from difflib import get_close_matches
 from typing import Final
 
 from engine.limits import MAX_POW10
-from engine.model.expr import Age, Arith, Call, Const, Default, Disputed, Expr, FieldRef, Free, Has, Param
+from engine.model.expr import Age, Arith, Call, Const, Default, Disputed, Expr, FieldRef, Free, Has, LedgerRead, Param
 from engine.model.kinds import Type, Value
 from engine.packs.expressions import units
 from engine.packs.expressions.context import BOOL, DURATION, INT, Context, Operand, Use
 from engine.packs.expressions.names import is_readable, report_time, resolve_attribute
-from engine.packs.expressions.signatures import ELSEWHERE, SIGNATURES, UNITS
-from engine.packs.expressions.texts import is_text, unite_texts
+from engine.packs.expressions.signatures import ELSEWHERE, LEDGER, SIGNATURES, UNITS
+from engine.packs.expressions.texts import is_text, is_text_literal, typed_literal, unite_texts
 
 Visit = Callable[[ast.expr], Expr | None]
+_ID: Final = Type("id")
 
 
 def check_call(context: Context, node: ast.Call, visit: Visit) -> Expr | None:
@@ -26,10 +27,11 @@ def check_call(context: Context, node: ast.Call, visit: Visit) -> Expr | None:
         context.error(node, "E204", f"'{context.source(node.func)}' cannot be called", "only functions by name can")
         return None
     name = node.func.id
-    signature = SIGNATURES.get(name)
+    known = SIGNATURES | LEDGER if context.scope.has_ledger else SIGNATURES
+    signature = known.get(name)
     if signature is None:
-        close = get_close_matches(name, SIGNATURES, n=1)
-        hint = ELSEWHERE.get(name) or (f"did you mean '{close[0]}'?" if close else f"there are {', '.join(SIGNATURES)}")
+        close = get_close_matches(name, known, n=1)
+        hint = ELSEWHERE.get(name) or (f"did you mean '{close[0]}'?" if close else f"there are {', '.join(known)}")
         context.error(node, "E205", f"there is no function '{name}'", hint)
         return None
     if node.keywords or any(isinstance(arg, ast.Starred) for arg in node.args):
@@ -44,6 +46,8 @@ def check_call(context: Context, node: ast.Call, visit: Visit) -> Expr | None:
         return _FORMS[name](context, node, visit)
     args = [visit(arg) for arg in node.args]
     operands = [Operand(arg, each) for arg, each in zip(args, node.args, strict=True) if arg is not None]
+    if name in LEDGER:
+        return _ledger_read(context, name, operands) if len(operands) == len(args) else None
     if len(operands) < len(args) or not _are_numbers(context, name, operands):
         return None
     if name in UNITS:
@@ -183,6 +187,25 @@ def _wider_text(one: Type, other: Type) -> Type:
     if one.name == other.name == "enum":
         return Type("enum", options=tuple(dict.fromkeys((*one.options, *other.options))))
     return Type("text")
+
+
+# --- what a coordination's ledger says ----------------------------------------------
+
+
+def _ledger_read(context: Context, name: str, operands: list[Operand]) -> Expr | None:
+    """``delivered(place, asset)`` and its like: an amount of that asset; places and assets are named by texts."""
+    names: list[Expr] = []
+    for operand in operands:
+        if not is_text(operand.expr):
+            message = f"{name} takes names; '{context.source(operand.node)}' is {operand.expr.type}"
+            context.error(operand.node, "E209", message, f"write {LEDGER[name].form}")
+            return None
+        expr = operand.expr
+        named = typed_literal(context, expr, _ID, operand.node) if is_text_literal(expr) else expr
+        if named is None:
+            return None
+        names.append(named)
+    return LedgerRead(name, tuple(names), Type("amount"))
 
 
 # --- units and functions of numbers --------------------------------------------------

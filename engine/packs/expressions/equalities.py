@@ -54,6 +54,11 @@ class Equalities:
         self._parent.setdefault(other, other)
         self._parent[self._root(one)] = self._root(other)
 
+    def absorb(self, other: Equalities) -> None:
+        """Learn all that the other knows."""
+        for term, parent in other._parent.items():
+            self.unite(term, parent)
+
     def are_same(self, one: AssetTerm, other: AssetTerm) -> bool:
         """Whether the equalities learned so far prove it."""
         return one == other or self._root(one) == self._root(other)

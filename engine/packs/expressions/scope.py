@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from engine.model.expr import Arith, Call, Const, Default, Expr, FieldRef, Free, IfElse, Local, Param, Unary
+from engine.model.expr import (
+    Arith,
+    Call,
+    Const,
+    Default,
+    Expr,
+    FieldRef,
+    Free,
+    IfElse,
+    LedgerRead,
+    Local,
+    Param,
+    Unary,
+)
 from engine.model.kinds import TEXTUAL, Kind, Type, Value
 from engine.model.rules import Span
 from engine.packs.expressions.equalities import ANY_ASSET, AssetTerm, Equalities
@@ -26,6 +39,7 @@ class Scope:
         params: parameter → type and the value in force.
         present: ``(alias, field)`` of optional fields proven to be there by a ``has``.
         equalities: what the rule's own ``==`` conditions prove.
+        has_ledger: whether ``delivered(…)`` and its like can be read: only inside plans.
     """
 
     aliases: dict[str, Kind] = field(default_factory=dict)
@@ -34,6 +48,7 @@ class Scope:
     params: dict[str, tuple[Type, Value]] = field(default_factory=dict)
     present: set[tuple[str, str]] = field(default_factory=set)
     equalities: Equalities = field(default_factory=Equalities)
+    has_ledger: bool = False
 
     def child(self) -> Scope:
         """A copy for an inner scope: what a ``without`` or an aggregate binds, proves or learns stays inside."""
@@ -44,7 +59,16 @@ class Scope:
             params=self.params,
             present=set(self.present),
             equalities=self.equalities.copy(),
+            has_ledger=self.has_ledger,
         )
+
+    def absorb(self, other: Scope) -> None:
+        """Take over all that another scope binds and proves; whoever calls sees to it that the names differ."""
+        self.aliases |= other.aliases
+        self.locals |= other.locals
+        self.local_assets |= other.local_assets
+        self.present |= other.present
+        self.equalities.absorb(other.equalities)
 
     def learn_equalities(self, texts: list[tuple[str, Span]]) -> None:
         """Record the ``==`` conjuncts of positive conditions, before any of them is type-checked.
@@ -92,6 +116,8 @@ class Scope:
                 return self._first_asset(then, otherwise)
             case Call(_, args, _):
                 return self._first_asset(*args)
+            case LedgerRead(_, args, _):
+                return asset_term(args[-1]) or ANY_ASSET
             case _:
                 return None
 
@@ -129,7 +155,7 @@ def bind_local(scope: Scope, name: str, value: Expr | Type, inner: Scope | None 
     asset = (inner or scope).asset_of(value)
     if asset is not None:
         scope.local_assets[name] = _seen_from_outside(asset, name, scope, inner)
-    if inner is None and kind.name in TEXTUAL and (term := _term_of(value)) is not None:
+    if inner is None and kind.name in TEXTUAL and (term := asset_term(value)) is not None:
         scope.equalities.unite(AssetTerm("local", "", name), term)
     return kind
 
@@ -144,7 +170,8 @@ def _seen_from_outside(asset: AssetTerm, name: str, scope: Scope, inner: Scope |
     return AssetTerm("inner", name, str(asset))
 
 
-def _term_of(value: Expr) -> AssetTerm | None:
+def asset_term(value: Expr) -> AssetTerm | None:
+    """What a text names, in the terms in which equalities are stated; None for what is computed."""
     match value:
         case FieldRef(alias, name, _, _, _):
             return AssetTerm("field", alias, name)

@@ -49,6 +49,14 @@ SIGNATURES: Final[dict[str, Signature]] = {
     "bps": Signature(1, 1, "bps(50)"),
 }
 
+#: What a coordination's ledger says; only plans have one.
+LEDGER: Final[dict[str, Signature]] = {
+    "delivered": Signature(2, 2, "delivered(place, asset)"),
+    "received": Signature(2, 2, "received(place, asset)"),
+    "holding": Signature(2, 2, "holding(place, asset)"),
+    "remaining": Signature(1, 1, "remaining(asset)"),
+}
+
 #: Unit functions: the type they make, and by what they multiply.
 UNITS: Final[dict[str, tuple[str, int]]] = {
     "gwei": ("wei", 10**9),

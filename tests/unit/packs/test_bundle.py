@@ -72,7 +72,7 @@ def test_a_missing_path_and_an_empty_directory_are_problems(tmp_path: Path) -> N
 
 def test_problems_name_the_file_as_the_user_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "packs").mkdir()
-    (tmp_path / "packs" / "a.yaml").write_text("pack: shop\nplans: []\n")
+    (tmp_path / "packs" / "a.yaml").write_text("pack: shop\nplan: []\n")
     monkeypatch.chdir(tmp_path)
     assert load_paths([Path("packs")]).problems[0].file == "packs/a.yaml"
 
@@ -109,10 +109,10 @@ def test_what_is_no_canonical_form_is_refused_by_name(blob: bytes) -> None:
 
 
 def test_a_canonical_form_with_errors_is_refused_with_its_problems() -> None:
-    blob = json.dumps({"format": 1, "files": [{"name": "a.yaml", "text": "pack: shop\nplans: []\n"}]}).encode()
+    blob = json.dumps({"format": 1, "files": [{"name": "a.yaml", "text": "pack: shop\nplan: []\n"}]}).encode()
     with pytest.raises(PackError) as caught:
         load_blob(blob)
-    assert str(caught.value.problems[0]).startswith("a.yaml:2:1: E390 plans are not supported yet")
+    assert str(caught.value.problems[0]).startswith("a.yaml:2:1: E301 a pack has no 'plan'")
 
 
 def test_the_packs_of_the_repository_have_no_problems() -> None:

@@ -279,8 +279,3 @@ def test_a_problem_inside_an_expression_points_into_it(tmp_path: Path) -> None:
     assert line[problem.column - 1 :] == "o.amont > 1"
     quoted = load(tmp_path, rule_text("- order: o\n  where: 'o.n > 1 and o.amont > 1'")).problems[0]
     assert quoted.column == problem.column + 1
-
-
-def test_plans_are_refused_by_name(tmp_path: Path) -> None:
-    problem = load(tmp_path, "pack: shop\nplans:\n  - plan: p\n").problems[0]
-    assert (problem.code, problem.message) == ("E390", "plans are not supported yet")

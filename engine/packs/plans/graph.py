@@ -1,0 +1,76 @@
+"""Which step waits for which: names that exist, no circles, no step that can never come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.errors import Problem
+from engine.model.plans import Step
+from engine.packs.complaints import complain, did_you_mean, quoted
+
+
+def check_graph(steps: Sequence[Step], problems: list[Problem]) -> bool:
+    """Whether ``after`` and ``instead_of`` make sense; says where not."""
+    before = len(problems)
+    by_name = {step.name: step for step in steps}
+    for step in steps:
+        named = (*step.after, *([step.instead_of] if step.instead_of is not None else []))
+        for name in named:
+            if name not in by_name:
+                hint = did_you_mean(name, list(by_name), "steps")
+                complain(problems, step.span, "E603", f"'{step.name}' names no step {quoted(name)}", hint)
+    if len(problems) == before:
+        _check_circles(by_name, problems)
+    if len(problems) == before:
+        _check_reachable(by_name, problems)
+    return len(problems) == before
+
+
+def _check_circles(steps: dict[str, Step], problems: list[Problem]) -> None:
+    """Names each circle once, at its first step in the file."""
+    done: set[str] = set()
+    for start in steps:
+        path: list[str] = []
+        _walk(start, steps, path, done, problems)
+
+
+def _walk(name: str, steps: dict[str, Step], path: list[str], done: set[str], problems: list[Problem]) -> None:
+    if name in path:
+        circle = [*path[path.index(name) :], name]
+        message = f"steps that wait for each other: {' after '.join(circle)}"
+        complain(problems, steps[name].span, "E605", message, "take one of them out of 'after'")
+        return
+    if name in done:
+        return
+    path.append(name)
+    for earlier in steps[name].after:
+        _walk(earlier, steps, path, done, problems)
+    path.pop()
+    done.add(name)
+
+
+def earlier_steps(name: str, steps: dict[str, Step]) -> set[str]:
+    """All steps that must be done before, directly or through others; ``after`` has no circle."""
+    found: set[str] = set()
+    pending = list(steps[name].after)
+    while pending:
+        one = pending.pop()
+        if one not in found:
+            found.add(one)
+            pending.extend(steps[one].after)
+    return found
+
+
+def _check_reachable(steps: dict[str, Step], problems: list[Problem]) -> None:
+    """Of two steps joined by ``instead_of`` only one is ever commanded: nothing can wait for both."""
+    pairs = [(step, step.instead_of) for step in steps.values() if step.instead_of is not None]
+    for step in steps.values():
+        needed = earlier_steps(step.name, steps) | {step.name}
+        for one, other in pairs:
+            if one.name == other and step is one:
+                message = f"'{step.name}' stands instead of itself"
+                complain(problems, step.span, "E606", message, "name the other step")
+            elif one.name in needed and other in needed and one.name != other:
+                message = f"'{step.name}' can never come: it needs '{one.name}' and '{other}', of which only one is"
+                hint = f"'{one.name}' is 'instead_of' '{other}'; wait for one of them"
+                complain(problems, step.span, "E606", message, hint)
