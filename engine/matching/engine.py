@@ -25,6 +25,7 @@ from engine.matching.match import Match
 from engine.matching.memory import Taken
 from engine.matching.node import Group, RuleNode
 from engine.matching.occurrences import Occurrences, Times
+from engine.matching.plans import PlanDriver
 from engine.matching.reports import Reports
 from engine.matching.sources import Source, Sources
 from engine.matching.timeline import ENGINE, EXPIRY, FLIP, GROUP, OCCURRENCE, DueItem, Timeline
@@ -45,6 +46,7 @@ class Surroundings:
         make_joiner: builds the joiner for a list of shapes.
         times_of: builds the times of a schedule.
         secret: key of the engine's signatures.
+        make_driver: builds what drives the rule base's plans.
         suspend_at: cause of a step → rules to suspend before it is settled (a chain of theirs did not end).
         max_skew_ms: how far in the future a fact may be observed.
     """
@@ -52,6 +54,7 @@ class Surroundings:
     make_joiner: Callable[[list[JoinShape]], Joiner]
     times_of: Callable[[Schedule], Times]
     secret: bytes = b""
+    make_driver: Callable[[Engine], PlanDriver] | None = None
     suspend_at: dict[str, tuple[str, ...]] = field(default_factory=dict)
     max_skew_ms: int = limits.MAX_SKEW_MS
 
@@ -90,6 +93,10 @@ class Engine:
         for rule in rulebase.rules:
             made = compiled.get(rule.name) if compiled is not None else None
             self.nodes[rule.name] = RuleNode(made or compile_rule(rule))
+        self.driver = surroundings.make_driver(self) if surroundings.make_driver and rulebase.plans else None
+        if self.driver is not None:
+            self.firing.driver = self.driver
+            self.nodes |= {node.name: node for node in self.driver.nodes()}
         self._wire()
         assert self.base.grounder is not None  # noqa: S101 - _wire has just set it
         self.base.grounder.start()
@@ -252,7 +259,8 @@ class Engine:
     def _finish(self) -> None:
         if self.sources.is_watched and self.sources.dirty:
             self.sources.show()
-        if self.work or self.firing.touched or self.firing.agenda:
+        is_driven = self.driver is not None and self.driver.is_dirty
+        if self.work or self.firing.touched or self.firing.agenda or is_driven:
             self.firing.settle()
         if self.effects.events:
             self.effects.write_audit(self.firing.cause, self.firing.now)
@@ -308,6 +316,11 @@ class Engine:
                     return False
                 self._due(item)
                 self.firing.due(payload)
+            case rank if rank == GROUP and self.driver is not None:
+                if not self.driver.due(payload, item.at):
+                    return False
+                self._due(item)
+                self.driver.settle_due(payload)
             case rank if rank == ENGINE and isinstance(payload, Source):
                 self._due(item)
                 if not self.sources.due(payload, item.at):

@@ -261,8 +261,13 @@ class FactBase:
         if not holders:
             del fact.memory.blocks[block]
 
-    def remove_block(self, network: str, block: str, now: int) -> None:
-        """Remember a removed block, and take away every claim that stands on it, without tombstone."""
+    def remove_block(self, network: str, block: str, now: int) -> set[tuple[str, Key]]:
+        """Remember a removed block, and take away every claim that stands on it, without tombstone.
+
+        Returns:
+            (kind, key) of the facts that are gone by it.
+        """
+        gone: set[tuple[str, Key]] = set()
         self.removed_blocks[(network, block)] = now + limits.REORG_MEMORY_MS
         self.changes.block_changed(network, block, now + limits.REORG_MEMORY_MS)
         for memory in self.memories.values():
@@ -271,6 +276,9 @@ class FactBase:
                 for claim in claims:
                     if fact.is_alive and memory.block_of(claim.values) == (network, block):
                         self.remove_claim(fact, claim.source)
+                if not fact.is_alive:
+                    gone.add((memory.name, fact.key))
+        return gone
 
     def restore_block(self, network: str, block: str) -> None:
         """A block is part of the chain (again)."""

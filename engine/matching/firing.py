@@ -11,6 +11,7 @@ from engine.matching.context import Context, Window
 from engine.matching.fact import Key
 from engine.matching.match import Match
 from engine.matching.node import Group, RuleNode, State
+from engine.matching.plans import PlanAction, PlanDriver
 from engine.matching.timeline import GROUP, DueItem, Timeline
 from engine.model.ids import activation_id
 from engine.model.journal import StreamId
@@ -57,7 +58,8 @@ class Firing:
         self.touched: dict[Group, None] = {}
         self.followed: dict[Group, None] = {}
         self.lost_distinct: dict[tuple[RuleNode, tuple[Key, ...], int], Match] = {}
-        self.agenda: list[tuple[int, int, str, str, int, int, Group]] = []
+        self.agenda: list[tuple[int, int, str, str, int, int, Group | PlanAction]] = []
+        self.driver: PlanDriver | None = None
         self.fired = 0
         self.suspended: set[str] = set()
         self.held_back: dict[Group, None] = {}
@@ -88,6 +90,12 @@ class Firing:
         self._round()
         while self.agenda:
             *_, version, _, group = heapq.heappop(self.agenda)
+            if isinstance(group, PlanAction):
+                if group.version == version and self.driver is not None:
+                    self._current = None
+                    self.driver.take(group)
+                    self._round()
+                continue
             if group.version != version or group.state is not State.READY or not group.members:
                 continue
             if group.node.name in self.suspended:
@@ -101,7 +109,8 @@ class Firing:
     def _round(self) -> None:
         """Bring every rule to its truth; endings apply before anything fires and may make others look again."""
         work = self.work
-        while work or self.touched or self.followed:
+        driver = self.driver
+        while work or self.touched or self.followed or (driver is not None and driver.is_dirty):
             while work:
                 batch = work[:]
                 work.clear()
@@ -111,6 +120,14 @@ class Firing:
                 self._forget_distinct()
             if self.touched or self.followed:
                 self._turn()
+            elif driver is not None and driver.is_dirty:
+                driver.advance()
+
+    def offer(self, action: PlanAction, priority: int, name: str, text: str) -> None:
+        """Put a plan's forward command into the agenda."""
+        self._serial += 1
+        entry = (-priority, self.now, name, text, action.version, self._serial, action)
+        heapq.heappush(self.agenda, entry)
 
     def _turn(self) -> None:
         touched, followed = self.touched, self.followed
@@ -148,8 +165,18 @@ class Firing:
         elif rule.for_ms:
             group.state = State.WAITING
             self.set_timer(group, self.now + rule.for_ms)
+        elif group.node.observer is not None:
+            self._observe(group)
         else:
             self.make_ready(group)
+
+    @staticmethod
+    def _observe(group: Group) -> None:
+        """A condition of a plan holds, or no longer: nothing fires, but its coordination must be looked at."""
+        if group.members:
+            group.state = State.DONE
+        assert group.node.observer is not None  # noqa: S101 - callers have looked
+        group.node.observer.sensed(group)
 
     def _may_begin(self, group: Group) -> bool:
         """A match on an occurrence of a schedule fires in that occurrence's own step, or not at all."""
@@ -192,6 +219,10 @@ class Firing:
         return value if isinstance(value, int) else 0
 
     def _follow(self, group: Group) -> None:
+        if group.node.observer is not None:
+            if group.state is State.DONE:
+                self._observe(group)
+            return
         if group.state is State.READY and group.node.compiled.priority is not None:
             self._enqueue(group)
         if group.has_fired:
@@ -209,6 +240,8 @@ class Firing:
         group.version += 1
         self.held_back.pop(group, None)
         self.changes.group_changed(group)
+        if group.node.observer is not None:
+            self._observe(group)
         if group.has_fired:
             self.effects.end(group)
 
@@ -233,6 +266,9 @@ class Firing:
         """A group's timer has come."""
         group.due = 0
         self.changes.group_changed(group)
+        if group.state is State.WAITING and group.node.observer is not None:
+            self._observe(group)
+            return
         if group.state in (State.WAITING, State.THROTTLED):
             self.make_ready(group)
             return

@@ -73,6 +73,8 @@ class Reports:
         engine.effects.events.append(said)
         if status in FINAL_STATUSES:
             engine.changes.ended[command] = status
+        if engine.driver is not None:
+            engine.driver.command_moved(command)
 
     # -- chains ----------------------------------------------------------------
     def reorganise(self, envelope: Envelope, now: int) -> None:
@@ -83,8 +85,11 @@ class Reports:
         removed, added = _hashes(body, "removed"), _hashes(body, "added")
         if len(removed) + len(added) > _MAX_BLOCKS:
             raise FactRejectedError("F312", f"more than {_MAX_BLOCKS} blocks in one entry", "send several entries")
+        gone: set[tuple[str, tuple[Any, ...]]] = set()
         for block in removed:
-            self.engine.base.remove_block(network, block, now)
+            gone |= self.engine.base.remove_block(network, block, now)
+        if gone and self.engine.driver is not None:
+            self.engine.driver.reorganised(gone)
         for block in added:
             self.engine.base.restore_block(network, block)
         self.engine.effects.events.append(

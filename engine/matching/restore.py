@@ -42,6 +42,7 @@ class Restoration:
         self.engine = engine
         self.state = state
         self.alarms: list[str] = []
+        self.is_reload = False
         self.refreshed: list[Group] = []
 
     def recover(self) -> list[str]:
@@ -52,6 +53,8 @@ class Restoration:
         """
         self._load()
         self._judge(self._standing({}), is_reload=False)
+        if self.engine.driver is not None:
+            self.alarms += self.engine.driver.resume(is_reload=False)
         self.engine.occurrences.start(self.engine.schedules, self.state.followed, self.engine.now)
         self._discard()
         return self.alarms
@@ -64,6 +67,7 @@ class Restoration:
             renamed: old rule name → new, from ``was``.
         """
         engine = self.engine
+        self.is_reload = True
         self._load()
         self._discard()
         engine.firing.begin(engine.now, cause)
@@ -74,6 +78,8 @@ class Restoration:
         for rule, text in self.state.group_names:
             engine.changes.group_renamed(rule, text)
         self._judge(standing, is_reload=True)
+        if engine.driver is not None:
+            engine.driver.resume(is_reload=True)
         engine.occurrences.start(engine.schedules, self.state.followed, engine.now)
         for group in self.refreshed:
             self._support_anew(group)
@@ -104,6 +110,8 @@ class Restoration:
             if node is not None and seat in node.compiled.ripening:
                 node.distinct[(match_key, seat)] = list(values)
         self._load_sources()
+        if engine.driver is not None:
+            engine.driver.restore(state.cases, is_reload=self.is_reload)
 
     def _load_sources(self) -> None:
         engine = self.engine

@@ -42,6 +42,7 @@ class State:
         minutes: source → [minute, rejections in it].
         suspended: rules whose chain did not end.
         writers: writer → last number.
+        cases: canonical (plan, key) → coordination.
     """
 
     cursor: Cursor = field(default_factory=Cursor)
@@ -56,6 +57,7 @@ class State:
     minutes: dict[str, tuple[int, int]] = field(default_factory=dict)
     suspended: set[str] = field(default_factory=set)
     writers: dict[str, int] = field(default_factory=dict)
+    cases: dict[str, Any] = field(default_factory=dict)
 
     @property
     def group_names(self) -> Iterable[tuple[str, str]]:
@@ -120,6 +122,8 @@ def _read_active(state: State, name: tuple[Any, ...], record: Any) -> None:  # n
             state.followed[schedule] = record
         case ("n", source):
             state.minutes[source] = (record[0], record[1])
+        case ("p", plan, key):
+            state.cases[key_text((plan, key))] = record
         case ("s", rule):
             state.suspended.add(rule)
         case _:
@@ -155,4 +159,6 @@ def state_of(engine: Engine, kinds: dict[str, Kind]) -> State:
     state.minutes = {s.name: (s.minute, s.rejected_in_minute) for s in engine.sources.all.values()}
     state.suspended = set(engine.firing.suspended)
     state.writers = dict(engine.reports.writers)
+    if engine.driver is not None:
+        state.cases = engine.driver.records()
     return state
