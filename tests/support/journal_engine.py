@@ -71,7 +71,9 @@ class JournalEngine(World):
         return cls(rulebase, restarts=False)
 
     def _recovered(self) -> Engine:
-        engine = Engine(self.rulebase, Surroundings(self.make_joiner, ScheduleTimes, SECRET, self.suspend_at))
+        engine = Engine(
+            self.rulebase, Surroundings(self.make_joiner, ScheduleTimes, SECRET, suspend_at=self.suspend_at)
+        )
         facts, active = self.facts_hash.items(), self.active_hash.items()
         alarms = Restoration(engine, read_state(self.cursor, self.meta, facts, active, self.rulebase.kinds)).recover()
         assert not alarms, alarms

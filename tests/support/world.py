@@ -3,7 +3,7 @@
 The real program and the engine alone show the same face.
 
 Ids are the clock: an entry ``1800000012000-0`` has the time 1,800,000,012,000. All instants here are milliseconds
-since ``START``, so tests read ``world.assert_(12_000, …)``.
+since ``START``, so tests read ``world.say(12_000, …)``.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class World(ABC):
         self.ids: set[tuple[int, int]] = set()
 
     # -- sending -----------------------------------------------------------------
-    def assert_(
+    def say(
         self,
         at: int,
         kind: str,

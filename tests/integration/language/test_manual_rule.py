@@ -95,7 +95,7 @@ CLOSES = 9 * HOUR
 
 def intent(world: World, at: int, name: str = "I1", **other: Any) -> None:  # noqa: ANN401
     """An open swap from ethereum to base."""
-    values = {
+    values: dict[str, Any] = {
         "id": name,
         "source": "ethereum",
         "target": "base",
@@ -105,34 +105,40 @@ def intent(world: World, at: int, name: str = "I1", **other: Any) -> None:  # no
         "min_out": str(LEAST),
         "deadline": START + 48 * HOUR,
     }
-    world.assert_(at, "intent", **values | other)
+    world.say(at, "intent", **values | other)
 
 
 def network(world: World, at: int, height: int, fee: int = 29 * GWEI) -> None:
     """What a node says of ethereum."""
-    world.assert_(at, "network", source_="rpc", id="ethereum", height=height, base_fee=str(fee))
+    world.say(at, "network", source_="rpc", id="ethereum", height=height, base_fee=str(fee))
 
 
 def bridge(world: World, at: int, watcher: str, **other: Any) -> None:  # noqa: ANN401
     """What a watcher says of the bridge."""
-    values = {"source": "ethereum", "target": "base", "asset": "USDC", "capacity": str(2 * AMOUNT), "fee": 5}
-    world.assert_(at, "bridge", source_=watcher, **values | other)
+    values: dict[str, Any] = {
+        "source": "ethereum",
+        "target": "base",
+        "asset": "USDC",
+        "capacity": str(2 * AMOUNT),
+        "fee": 5,
+    }
+    world.say(at, "bridge", source_=watcher, **values | other)
 
 
 def quote(world: World, at: int, out: int = OUT, intent: str = "I1") -> None:
     """An offer."""
-    world.assert_(at, "quote", id=f"q-{intent}-{at}", intent=intent, out=str(out))
+    world.say(at, "quote", id=f"q-{intent}-{at}", intent=intent, out=str(out))
 
 
 def pool(world: World, at: int, available: int = LEAST, venue: str = "v") -> None:
     """What a venue on base can pay."""
-    world.assert_(at, "liquidity", network="base", venue=venue, asset="WETH", available=str(available), height=at)
+    world.say(at, "liquidity", network="base", venue=venue, asset="WETH", available=str(available), height=at)
 
 
 def in_flight(world: World, at: int, amount: int, name: str = "t1", source: str = "ethereum") -> None:
     """A transfer of somebody else."""
-    told = {"asset": "USDC", "amount": str(amount), "source": source, "state": "in_flight"}
-    world.assert_(at, "transfer", id=name, **told)
+    told: dict[str, Any] = {"asset": "USDC", "amount": str(amount), "source": source, "state": "in_flight"}
+    world.say(at, "transfer", id=name, **told)
 
 
 def ready(world: World, at: int = 0) -> None:
@@ -206,7 +212,7 @@ def test_a_network_is_fresh_for_24_seconds_and_not_a_millisecond_more(world: Mak
     ready(w)
     w.until(26_001)
     assert w.events("ended") == []
-    w.assert_(26_001, "step_note", intent="I1")
+    w.say(26_001, "step_note", intent="I1")
     w.until(26_002)
     assert [at for at, _ in w.events("ended")] == [26_001]
     assert w.facts("step_note") == w.facts("at_risk") == []
@@ -284,9 +290,9 @@ def test_an_intent_that_opens_again_within_thirty_days_starts_nothing(world: Mak
 def test_an_open_incident_on_either_side_stops_it_until_it_is_closed(world: MakeWorld) -> None:
     w = world(PACK)
     ready(w)
-    w.assert_(13_000, "incident", id="x", network="base")
+    w.say(13_000, "incident", id="x", network="base")
     keep_fresh(w, 14_000, 30_000)
-    w.assert_(34_000, "incident", id="x", network="base", open=False)
+    w.say(34_000, "incident", id="x", network="base", open=False)
     keep_fresh(w, 34_001, 45_000)
     w.until(46_001)
     assert w.fired() == [(46_000, "executor.bridge")]
