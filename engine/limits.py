@@ -27,6 +27,8 @@ REPORT_WITHIN_MS = 600_000
 COMMAND_KEEP_MS = 7 * 86_400_000
 #: Firings that may cause one another within one step, one below the other.
 MAX_CHAIN_DEPTH = 128
+#: That a coordination has ended is remembered that long; until then its intent starts nothing again.
+DONE_KEEP_MS = 90 * 86_400_000
 
 # --- the journal and its entries ----------------------------------------
 #: Decisions committed together.

@@ -1,8 +1,8 @@
 """Plans → rules over facts. Each condition of a plan is a rule whose groups are coordinations; it fires nothing.
 
-A sensor's patterns are those of the plan's ``for`` (joined among themselves, but no longer filtered: a coordination goes
-on when its intent closes) and then the condition's own. Its groups are keyed by the ``for`` facts alone, so a condition
-holds for a coordination as long as some match of it does.
+A sensor's patterns are those of the plan's ``for`` (joined among themselves, but no longer filtered: a coordination
+goes on when its intent closes) and then the condition's own. Its groups are keyed by the ``for`` facts alone, so a
+condition holds for a coordination as long as some match of it does.
 """
 
 from __future__ import annotations

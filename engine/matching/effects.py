@@ -346,13 +346,14 @@ class Effects:
         facts = []
         for pattern, fact in zip(group.node.rule.patterns, match.facts, strict=True):
             if fact is not None:
-                facts.append(self._said(pattern.alias, fact, chosen.get(pattern.alias) or fact.claim))
+                facts.append(self.said_fact(pattern.alias, fact, chosen.get(pattern.alias) or fact.claim))
         for (label, what), value in zip(labels, bound, strict=False):
             if what == "fact" and isinstance(value, Fact):
-                facts.append(self._said(label, value, value.claim))
+                facts.append(self.said_fact(label, value, value.claim))
         return facts
 
-    def _said(self, alias: str, fact: Fact, claim: Claim) -> dict[str, Any]:
+    def said_fact(self, alias: str, fact: Fact, claim: Claim) -> dict[str, Any]:
+        """A fact as the audit tells it."""
         values = json.loads(self.base.decoders[fact.memory.name].to_json(claim.values))
         return {
             "alias": alias,

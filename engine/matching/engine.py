@@ -54,9 +54,9 @@ class Surroundings:
     make_joiner: Callable[[list[JoinShape]], Joiner]
     times_of: Callable[[Schedule], Times]
     secret: bytes = b""
-    make_driver: Callable[[Engine], PlanDriver] | None = None
     suspend_at: dict[str, tuple[str, ...]] = field(default_factory=dict)
     max_skew_ms: int = limits.MAX_SKEW_MS
+    make_driver: Callable[[Engine], PlanDriver] | None = None
 
 
 class Engine:

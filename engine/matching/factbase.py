@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from engine import limits
@@ -30,6 +30,7 @@ class FactBase:
         memories: by kind name.
         decoders: by kind name.
         work: what must be judged before the step is settled.
+        is_used: whether an open coordination refers to a fact (``keep: while_used``).
         removed_blocks: (network, block hash) → instant until which it is remembered.
     """
 
@@ -41,7 +42,9 @@ class FactBase:
         self.work = work
         self.removed_blocks: dict[tuple[str, str], int] = {}
         self.grounder: Grounder | None = None
+        self.is_used: Callable[[Fact], bool] | None = None
         self.count = 0
+        self.restored_at = 0
 
     # -- claims ---------------------------------------------------------------
     def put(self, memory: KindMemory, key: Key, claim: Claim, now: int, *, has_observed_at: bool = True) -> Taken:
@@ -222,6 +225,9 @@ class FactBase:
         fact.expires_at = 0
         claims = [fact.claim] if fact.claims is None else list(fact.claims.values())
         gone = [claim for claim in claims if memory.is_expired(claim, now)]
+        if gone and memory.kind.keep_while_used and self.is_used is not None and self.is_used(fact):
+            self._look_again(fact, gone[0].at, memory.ttl_ms, now)
+            return False
         if len(gone) == len(claims):
             self.remove(fact)
             return True
@@ -231,6 +237,13 @@ class FactBase:
         self._schedule_expiry(fact, oldest)
         return bool(gone)
 
+    def _look_again(self, fact: Fact, since: int, ttl: int, now: int) -> None:
+        """A used fact is looked at every ttl, counted from its observation, so that recovery looks when live would."""
+        fact.expires_at = since + ttl * (-(-(now - since) // ttl)) + 1
+        if fact.expires_at <= now:
+            fact.expires_at += ttl
+        self.timeline.push(fact.expires_at, EXPIRY, fact.memory.name, fact.key_text, fact)
+
     def _schedule_expiry(self, fact: Fact, claim: Claim) -> None:
         """One item a fact, for its oldest claim; a renewal leaves it, and it is moved when it comes up."""
         ttl = fact.memory.ttl_ms
@@ -238,6 +251,9 @@ class FactBase:
             return
         at = claim.at + ttl + 1
         if fact.expires_at and fact.expires_at <= at:
+            return
+        if at < self.restored_at and fact.memory.kind.keep_while_used:
+            self._look_again(fact, claim.at, ttl, self.restored_at - 1)
             return
         fact.expires_at = at
         self.timeline.push(at, EXPIRY, fact.memory.name, fact.key_text, fact)

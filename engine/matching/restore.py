@@ -92,6 +92,7 @@ class Restoration:
         engine.position = engine.effects.position = state.cursor.entry
         engine.firing.now = engine.now
         base = engine.base
+        base.restored_at = engine.now
         for kind, claim in state.claims:
             memory = base.memories[kind]
             base.restore(memory, scalars(claim.values, memory.kind.key_positions), claim)

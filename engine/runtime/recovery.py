@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from engine.coordination.driver import Driver
 from engine.errors import StoreError
 from engine.matching.engine import Engine, Surroundings
 from engine.matching.joins import Joiner, JoinShape, PythonJoiner
@@ -109,7 +110,7 @@ class Recovery:
         crashpoint(DURING_RECOVERY)
         rulebase = await _rulebase_in_force(self._store, meta.get("revision", ""))
         maker = joiner_maker(use_library=found.trusts_library)
-        surroundings = Surroundings(maker, ScheduleTimes, self._secret, self._suspend_at)
+        surroundings = Surroundings(maker, ScheduleTimes, self._secret, self._suspend_at, make_driver=Driver)
         engine = Engine(rulebase, surroundings, await compile_all(rulebase))
         cursor = Cursor.parse(meta["cursor"]) if "cursor" in meta else Cursor()
         facts = [pair async for pair in self._store.load_facts()]

@@ -1,0 +1,91 @@
+"""Shows coordinations as facts of the engine's own kinds, so that rules and plans can match them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.coordination.case import Case
+from engine.coordination.progress import Progress
+from engine.matching.fact import Key
+from engine.model.kinds import Value
+
+if TYPE_CHECKING:
+    from engine.coordination.driver import Driver
+
+
+class CaseFacts:
+    """``coordination``, ``step`` and ``holding`` facts."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+
+    def show(self, case: Case, progress: Progress) -> None:
+        """Bring the facts to what the coordination is now."""
+        now = self.driver.firing.now
+        self._put(
+            "coordination",
+            {
+                "id": case.id,
+                "plan": case.plan,
+                "subject": case.subject,
+                "state": "open" if case.is_open else "ended",
+                "verdict": case.verdict or None,
+                "reason": case.verdict_reason or None,
+                "provisional": case.is_provisional,
+                "started_at": case.started_at,
+                "deadline": case.deadline,
+            },
+            now,
+        )
+        for step in case.steps.values():
+            shown = progress.shown(step)
+            if shown != step.shown:
+                step.shown, step.since = shown, now
+            self._put(
+                "step",
+                {
+                    "id": f"{case.id}/{step.name}",
+                    "coordination": case.id,
+                    "plan": case.plan,
+                    "name": step.name,
+                    "state": shown,
+                    "attempt": step.run.attempt,
+                    "since": step.since,
+                    "commanded_at": step.run.first_at,
+                    "confirmed_at": step.run.confirmed_at,
+                },
+                now,
+            )
+        self._holdings(case, now)
+
+    def _holdings(self, case: Case, now: int) -> None:
+        memory = self.driver.base.memories["holding"]
+        held: set[Key] = set()
+        for place, here in case.ledger.by_place("at", "delivered", "refunded").items():
+            for asset, amount in here.items():
+                row: dict[str, Value] = {"coordination": case.id, "place": place, "asset": asset, "amount": amount}
+                self._put("holding", row, now)
+                held.add((case.id, place, asset))
+        index = memory.need_index((memory.kind.positions["coordination"],))
+        for fact in list(index.bucket((case.id,)).facts):
+            if fact.key not in held:
+                self.driver.base.remove(fact)
+
+    def remove(self, case: Case) -> None:
+        """The coordination leaves working memory."""
+        memories = self.driver.base.memories
+        found = [memories["coordination"].facts.get((case.id,))]
+        found += [memories["step"].facts.get((f"{case.id}/{name}",)) for name in case.steps]
+        found += [fact for fact in memories["holding"].facts.values() if fact.key[0] == case.id]
+        for fact in found:
+            if fact is not None:
+                self.driver.base.remove(fact)
+
+    def _put(self, kind: str, row: dict[str, Value], now: int) -> None:
+        """Only what changed: equal values would renew the fact at every look."""
+        memory = self.driver.base.memories[kind]
+        values = self.driver.base.decoders[kind].from_values(row)
+        key = tuple(values[p] for p in memory.kind.key_positions)
+        fact = memory.facts.get(key)  # type: ignore[arg-type]
+        if fact is None or fact.values != values:
+            self.driver.effects.put_engine_fact(kind, row, now)
