@@ -72,6 +72,21 @@ class Commits:
         self._under_way = asyncio.create_task(self._make_durable(change))
         await asyncio.sleep(0)  # let it be sent before the next batch takes the processor
 
+    def on_landing(self, wake: Callable[[], None]) -> None:
+        """Be woken when what is under way is durable or has failed."""
+        if self._under_way is not None:
+            self._under_way.add_done_callback(lambda _: wake())
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether something sent is not known to be durable yet."""
+        return self._under_way is not None
+
+    @property
+    def has_landed(self) -> bool:
+        """Whether what was sent last has ended, well or not; ``settled`` then does not wait."""
+        return self._under_way is not None and self._under_way.done()
+
     async def settled(self) -> None:
         """Wait until what was sent is durable."""
         task, self._under_way = self._under_way, None

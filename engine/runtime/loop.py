@@ -16,24 +16,19 @@ from engine.runtime.crashpoints import CRASH_ON_ENTRY, crash
 from engine.runtime.entry_time import EntryTime
 from engine.runtime.logging import logger
 from engine.runtime.patience import patiently
+from engine.runtime.reading import Reading, ReadStore
 from engine.runtime.recovery import Recovered, Recovery, RecoveryStore
 from engine.runtime.reload import follow_order, read_order
 from engine.settings import Settings
 from engine.store.journal import JournalExtent
 
-#: The longest the loop waits without looking at the time itself.
-_SWEEP_MS: Final = 1_000
 #: Upkeep of the joins between batches.
 _UPKEEP_NS: Final = 2_000_000
 _LOG = logger("loop")
 
 
-class LoopStore(RecoveryStore, CommitStore, Protocol):
+class LoopStore(RecoveryStore, CommitStore, ReadStore, Protocol):
     """What the loop asks of the store."""
-
-    async def time_ms(self) -> int:
-        """The server's clock."""
-        ...
 
     async def read_journal(self, after: StreamId, limit: int, block_ms: int = 0) -> list[RawEntry]:
         """Entries after ``after``."""
@@ -80,6 +75,7 @@ class Loop:
         self._clock = clock
         self._stop_asked = asyncio.Event()
         self._listeners: list[Callable[[ChangeSet], None]] = [self._note_pauses]
+        self._reading = Reading(store, self._batch, follows_server=self._follows_server)
         self._commits = Commits(store, self._epoch, self._listeners)
         self._paused: set[str] = set()
         self._suspend_at: dict[str, tuple[str, ...]] = {}
@@ -87,6 +83,8 @@ class Loop:
         self._engine: Engine | None = None
         self._careful: Careful | None = None
         self._goal: StreamId | None = None
+        #: Decisions that are not sent yet.
+        self._made = 0
         self.time = EntryTime()
         self.applied = 0
         self.caught_up = asyncio.Event()
@@ -103,6 +101,7 @@ class Loop:
     def stop(self) -> None:
         """Finish the batch in hand, then return from ``run``."""
         self._stop_asked.set()
+        self._clock.rang.set()
 
     def figures(self) -> dict[str, str | int]:
         """What only the running daemon knows."""
@@ -127,12 +126,15 @@ class Loop:
             StoreError: one that waiting does not help.
         """
         await self._recover()
-        while not self.is_stopping:
-            try:
-                await self._turn()
-            except RunawayError as error:
-                await self._start_over(error)
-        await self._commits.settled()
+        try:
+            while not self.is_stopping:
+                try:
+                    await self._turn()
+                except RunawayError as error:
+                    await self._start_over(error)
+        finally:
+            self._reading.drop()
+        await self.settled()
         await patiently(lambda: self._store.note({"unclean": None, "poison": None}, self._epoch))
 
     async def _turn(self) -> None:
@@ -140,19 +142,23 @@ class Loop:
             if not await self._careful.run(self):
                 self._careful = None
             return
-        asked_ms, server_ms = wall_ms(), await self.server_ms()
-        after = self.engine.position
-        entries = await patiently(lambda: self._store.read_journal(after, self._batch))
-        is_cut = len(entries) >= self._batch
-        await self._decide(entries, server_ms, None if is_cut else server_ms)
+        entries = await self._next_entries()
+        if self.is_stopping:
+            return
+        if entries:
+            last = StreamId.parse(entries[-1][0])
+            server_ms, reached_ms = await self._reading.server_ms(last), None
+            self._reading.ask(last, self._clock.rang.set)
+            await asyncio.sleep(0)  # let it be sent before these are decided
+        else:
+            # Nothing came, so it is time itself that may have something to do.
+            server_ms, entries = await self._reading.look(self.engine.position)
+            reached_ms = None if len(entries) >= self._batch else server_ms
+        await self.decide(entries, server_ms, reached_ms)
         self._upkeep()
-        await self._look_whether_caught_up(is_at_end=not is_cut)
-        if not is_cut:
-            await self._commits.settled()
-            if not entries:
-                await self._wait(server_ms, asked_ms)
+        await self._look_whether_caught_up(is_at_end=len(entries) < self._batch)
 
-    async def _decide(self, entries: list[RawEntry], server_ms: int | None, reached_ms: int | None) -> None:
+    async def decide(self, entries: list[RawEntry], server_ms: int | None, reached_ms: int | None) -> None:
         """Apply entries and what is due, and commit every ``batch`` decisions; a stop is heeded between commits.
 
         Args:
@@ -163,20 +169,21 @@ class Loop:
         number = 0
         is_done = False
         while not is_done:
-            made = 0
-            while made < self._batch and number < len(entries):
+            while self._made < self._batch and number < len(entries):
                 identity, fields = entries[number]
                 entry = StreamId.parse(identity)
                 now = self.time.of(self.engine, entry, server_ms)
-                made += self.engine.run_due(now, self._batch - made)
-                if made < self._batch:
+                self._made += self.engine.run_due(now, self._batch - self._made)
+                if self._made < self._batch:
                     await self.take(identity, entry, fields, now)
-                    made += 1
+                    self._made += 1
                     number += 1
-            if number == len(entries) and reached_ms is not None and made < self._batch:
-                made += self.engine.run_due(reached_ms, self._batch - made)
-            is_done = (number == len(entries) and made < self._batch) or self.is_stopping
-            await self.commit()
+            if number == len(entries) and reached_ms is not None and self._made < self._batch:
+                self._made += self.engine.run_due(reached_ms, self._batch - self._made)
+            is_done = (number == len(entries) and self._made < self._batch) or self.is_stopping
+            # What fits goes with what comes while the last commit is on its way, instead of waiting for it here.
+            if not is_done or not self._commits.is_under_way:
+                await self.commit()
 
     # -- parts of it, for taking entries one at a time too ----------------------------
     @property
@@ -195,11 +202,12 @@ class Loop:
         return await patiently(self._store.time_ms) if self._follows_server else None
 
     async def run_due_before(self, entry: StreamId, server_ms: int | None) -> int:
-        """Do and commit everything due before an entry; gives the entry's time."""
+        """Do everything due before an entry and make it durable; gives the entry's time."""
         now = self.time.of(self.engine, entry, server_ms)
         while self.engine.run_due(now, self._batch) >= self._batch:
             await self.commit()
         await self.commit()
+        await self.settled()
         return now
 
     async def take(self, identity: bytes, entry: StreamId, fields: list[bytes], now: int) -> None:
@@ -216,12 +224,19 @@ class Loop:
 
     async def commit(self) -> None:
         """Send what has been decided; the next batch is decided while it becomes durable."""
+        self._made = 0
         await self._commits.send(self.engine)
+
+    async def settled(self) -> None:
+        """Make all that was decided durable."""
+        if self._made:
+            await self.commit()
+        await self._commits.settled()
 
     async def _reload(self, entry: StreamId, fields: list[bytes], now: int) -> None:
         """A rule-base entry has its place in the order: what came before is committed under the old rules."""
         await self.commit()
-        await self._commits.settled()
+        await self.settled()
         engine = self.engine
         order = read_order(engine, entry, fields, now)
         if order is not None:
@@ -242,39 +257,35 @@ class Loop:
                 (self._paused.discard if value is None else self._paused.add)(what)
 
     # -- waiting -------------------------------------------------------------------
-    async def _wait(self, server_ms: int | None, asked_ms: int) -> None:
-        """Until there is an entry, something may be due, a second has passed, or it is time to stop.
-
-        Args:
-            server_ms: the server's clock; None: nothing is due by itself.
-            asked_ms: this machine's clock when the server's was asked.
-        """
-        due = self.engine.next_due()
-        if server_ms is not None and due is not None:
-            if due < server_ms:
-                return
-            # Due at D runs once time is past D. The alarm goes by this machine's clock, the decision by the server's.
-            self._clock.arm(asked_ms + due + 1 - server_ms)
-        self._clock.rang.clear()
-        position = self.engine.position
-        waits = [
-            asyncio.create_task(patiently(lambda: self._store.read_journal(position, 1, _SWEEP_MS))),
-            asyncio.create_task(self._clock.rang.wait()),
-            asyncio.create_task(self._stop_asked.wait()),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waits:
-                task.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+    async def _next_entries(self) -> list[RawEntry]:
+        """The next ones; none at the start, if something may be due, a second has passed, or it is time to stop."""
+        rang, reading, commits = self._clock.rang, self._reading, self._commits
+        if not self.caught_up.is_set() and not reading.is_asked:
+            return []
+        reading.ask(self.engine.position, rang.set)
+        commits.on_landing(rang.set)
+        due = self.engine.next_due() if self._follows_server else None
+        # Due at D runs once time is past D. The alarm goes by this machine's clock, the decision by the server's.
+        due_ms = None if due is None else reading.wall_ms_of(due + 1)
+        while True:
+            rang.clear()
+            if reading.has_come:
+                return await reading.take(self.engine.position)
+            if commits.has_landed:
+                await commits.settled()
+                await self.commit()
+                commits.on_landing(rang.set)
+            if self.is_stopping or (due_ms is not None and wall_ms() >= due_ms):
+                return []
+            self._clock.arm(due_ms)
+            await rang.wait()
 
     async def _look_whether_caught_up(self, *, is_at_end: bool) -> None:
         """Under load the end may never be reached, so what was there at the start will do."""
         if self.caught_up.is_set():
             return
         if is_at_end or (self._goal is not None and self.engine.position >= self._goal):
-            await self._commits.settled()
+            await self.settled()
             self.caught_up.set()
 
     def _upkeep(self) -> None:
@@ -301,6 +312,7 @@ class Loop:
         if self._engine is None and recovered.was_unclean:
             self._careful = Careful(self._store, self._epoch, recovered.poison)
         self._engine = engine = recovered.engine
+        self._made = 0
         self._commits.cursor = recovered.cursor
         self._paused = set(recovered.paused)
         for alarm in recovered.alarms:
@@ -309,7 +321,7 @@ class Loop:
             engine.settle_alarms()
 
     async def _start_over(self, error: RunawayError) -> None:
-        """A chain does not end: decide that step again without the rules that run in circles."""
+        """A chain does not end: decide that step, and all that is not sent, again without the rules of the chain."""
         await self._commits.settled()
         self._suspend(error)
         self.engine.close()

@@ -48,6 +48,19 @@ class Journal(Part):
             entries = reply[0][1] if reply else []
         return cast("list[RawEntry]", entries)
 
+    async def listen_journal(self, after: StreamId, limit: int, block_ms: int) -> list[RawEntry]:
+        """Entries after ``after``, at once or as soon as one is there, at most ``limit``; none after ``block_ms``."""
+        wait = min(block_ms, MAX_BLOCK_MS)
+        reply = await self._wire.call("XREAD", "COUNT", limit, "BLOCK", wait, "STREAMS", self._keys.journal, str(after))
+        return cast("list[RawEntry]", reply[0][1]) if reply else []
+
+    async def read_journal_at(self, after: StreamId, limit: int) -> tuple[int, list[RawEntry]]:
+        """The server's clock, unix ms, and then the entries after ``after``, in one round trip."""
+        (seconds, micros), entries = await self._wire.pipeline(
+            [("TIME",), ("XRANGE", self._keys.journal, f"({after}", "+", "COUNT", limit)]
+        )
+        return int(seconds) * 1000 + int(micros) // 1000, cast("list[RawEntry]", entries)
+
     async def append(self, fields: Mapping[str, str | bytes], entry_id: str = "*") -> StreamId:
         """XADD to the journal; returns the id given.
 
