@@ -12,7 +12,7 @@ from engine.coordination.evaluate import evaluate
 from engine.coordination.facts import CaseFacts
 from engine.coordination.machine import Machine
 from engine.coordination.reservations import Reservations
-from engine.coordination.sensors import Sensor, compile_sensor, sensors_of
+from engine.coordination.sensors import Sensor, compile_sensor, reads_ledger, sensors_of
 from engine.errors import EvaluationError
 from engine.matching.changes import dumps
 from engine.matching.engine import Engine
@@ -22,7 +22,7 @@ from engine.matching.match import Match
 from engine.matching.node import Group, RuleNode
 from engine.matching.plans import PlanAction
 from engine.matching.timeline import GROUP
-from engine.model.ids import hash_id
+from engine.model.ids import coordination_id
 from engine.model.plans import Plan
 
 CaseKey = tuple[str, tuple[Key, ...]]
@@ -75,7 +75,12 @@ class Driver:
         for plan in self.plans.values():
             for sensor in sensors_of(plan, kind):
                 self._nodes[sensor.name] = SensorNode(sensor, self)
+        self._ledger_readers: dict[str, list[SensorNode]] = {}
+        for node in self._nodes.values():
+            if reads_ledger(node.sensor):
+                self._ledger_readers.setdefault(node.sensor.plan.name, []).append(node)
         self.base.is_used = self.uses
+        self.firing.context.ledgers = self._read_ledger
 
     # -- what the matching core calls ------------------------------------------------
     def nodes(self) -> Iterable[RuleNode]:
@@ -122,9 +127,30 @@ class Driver:
             if case is not None:
                 self._advance_one(case, gone)
 
+    def _read_ledger(self, plan: str, keys: tuple[Key, ...], name: str, *args: str) -> int:
+        case = self.cases.get((plan, keys))
+        return 0 if case is None else case.ledger.read(name, *args)
+
+    def _ledger_changed(self, case: Case) -> None:
+        """Conditions that read the ledger are judged again."""
+        readers = self._ledger_readers.get(case.plan)
+        first = self.plans[case.plan].patterns[0]
+        fact = self.base.memories[first.kind.name].facts.get(case.keys[0])
+        if not readers or fact is None:
+            return
+        for node in readers:
+            for seat, matches in (fact.seats or {}).items():
+                if seat.position == 0 and node in seat.ground.nodes:
+                    self.firing.work.append((node, list(matches)))
+            if fact.solo is not None and node in fact.solo.ground.nodes:
+                self.firing.work.append((node, (fact.solo,)))
+
     def _advance_one(self, case: Case, gone: set[tuple[str, tuple[Any, ...]]]) -> Machine:
         machine = Machine(Desk(self, case, self.plans[case.plan]))
+        before = dict(case.ledger.balances)
         machine.advance(gone)
+        if case.ledger.balances != before:
+            self._ledger_changed(case)
         self._note(case)
         self._arm(case, machine.desk.deadlines)
         if not self._is_peeking:
@@ -185,7 +211,7 @@ class Driver:
     # -- beginning and ending ------------------------------------------------------------
     def _begin(self, plan: Plan, group: Group) -> None:
         keys: tuple[Key, ...] = group.key  # type: ignore[assignment]
-        identity = hash_id("coordination", plan.name, keys)
+        identity = coordination_id(plan.name, keys)
         now = self.firing.now
         until = self.ended.get(identity)
         if until is not None and now <= until:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from engine.matching.emit import LEDGER
 from engine.matching.guards import CompiledRule, compile_rule
 from engine.matching.shapes import conjuncts
-from engine.model.expr import Compare, Expr, FieldRef, Local
+from engine.model.expr import Compare, Expr, FieldRef, LedgerRead, Local
 from engine.model.exprtools import walk
 from engine.model.kinds import Kind, Type
 from engine.model.plans import Action, Condition, Plan, Step
@@ -168,6 +169,18 @@ def binds(term: Term) -> str:
 
 def reads(term: Term) -> set[str]:
     """Aliases and names that a term reads."""
+    found: set[str] = set()
+    for expression in expressions_of(term):
+        for node in walk(expression):
+            if isinstance(node, Local):
+                found.add(node.name)
+            elif hasattr(node, "alias"):
+                found.add(node.alias)
+    return found
+
+
+def expressions_of(term: Term) -> list[Expr]:
+    """Every expression of a term."""
     expressions: list[Expr] = []
     match term:
         case Pattern():
@@ -182,22 +195,14 @@ def reads(term: Term) -> set[str]:
             expressions = [term.value]
         case Check():
             expressions = list(term.conditions)
-    found: set[str] = set()
-    for expression in expressions:
-        for node in walk(expression):
-            if isinstance(node, Local):
-                found.add(node.name)
-            elif hasattr(node, "alias"):
-                found.add(node.alias)
-    return found
+    return expressions
 
 
 def compile_sensor(sensor: Sensor) -> CompiledRule:
     """Compiled like a rule, but judged at any change of its facts: values that are booked may read every field."""
-    compiled = compile_rule(
-        sensor.rule,
-        {"coordination": f"cx.coordination({sensor.plan.name!r}, F[:{sensor.width}])", "step": repr(_step_of(sensor))},
-    )
+    facts = f"{sensor.plan.name!r}, F[:{sensor.width}]"
+    given = {"coordination": f"cx.coordination({facts})", "step": repr(_step_of(sensor)), "attempt": "1", LEDGER: facts}
+    compiled = compile_rule(sensor.rule, given)
     masks = tuple(_ALL_BITS for _ in compiled.masks)
     inner = tuple(replace(term, mask=_ALL_BITS) for term in compiled.inner)
     return replace(compiled, masks=masks, inner=inner)
@@ -205,3 +210,13 @@ def compile_sensor(sensor: Sensor) -> CompiledRule:
 
 def _step_of(sensor: Sensor) -> str:
     return sensor.name.partition("#")[2].partition(".")[0].partition("!")[0]
+
+
+def reads_ledger(sensor: Sensor) -> bool:
+    """Whether a condition looks at its coordination's ledger, so that a booking has it judged again."""
+    return any(
+        isinstance(node, LedgerRead)
+        for term in sensor.rule.terms
+        for expression in expressions_of(term)
+        for node in walk(expression)
+    )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Protocol
 
 from engine.matching.fact import Claim, Fact, Key
 from engine.matching.memory import Bucket, Index
+from engine.model.ids import coordination_id
 from engine.model.kinds import Value
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ class Context:
         seen: (term, key, bucket) for each index read by the current call.
         ripe: seats whose ``for_distinct`` is met, of the match being judged.
         windows: schedule name → window.
+        ledgers: reads the ledger of a coordination, for conditions of plans.
     """
 
-    __slots__ = ("indexes", "ripe", "seen", "windows")
+    __slots__ = ("indexes", "ledgers", "ripe", "seen", "windows")
 
     def __init__(self, windows: dict[str, Window]) -> None:
         self.windows = windows
+        self.ledgers: Callable[..., int] | None = None
         self.indexes: tuple[Index, ...] = ()
         self.seen: list[tuple[int, Key, Bucket]] = []
         self.ripe: frozenset[int] = frozenset()
@@ -80,6 +83,17 @@ class Context:
     def disputed(fact: Fact) -> bool:
         """Whether claims of equal order differ."""
         return fact.memory.is_disputed(fact)
+
+    @staticmethod
+    def coordination(plan: str, facts: Sequence[Fact]) -> str:
+        """Id of the coordination of a plan for these facts."""
+        return coordination_id(plan, tuple(fact.memory.identity(fact) for fact in facts))
+
+    def ledger(self, plan: str, facts: Sequence[Fact], name: str, *args: str) -> int:
+        """What a coordination's ledger says; 0 before it has begun."""
+        if self.ledgers is None:
+            return 0
+        return self.ledgers(plan, tuple(fact.memory.identity(fact) for fact in facts), name, *args)
 
     def is_open(self, name: str, now: int, flips: list[int]) -> bool:
         """Whether a window is open; notes when that changes."""

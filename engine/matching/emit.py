@@ -32,6 +32,8 @@ from engine.model.expr import (
 )
 from engine.model.kinds import JSON_INTEGER, NUMERIC, Type
 
+#: Local under which a plan's conditions name whose ledger they read: source of plan name and facts.
+LEDGER = "!ledger"
 _TIME_TESTS = {"<": "t_lt", "<=": "t_le", ">": "t_gt", ">=": "t_ge"}
 _FUNCTIONS = {
     name: name for name in ("floor_div", "ceil_div", "mul_div_floor", "mul_div_ceil", "floor_bps", "ceil_bps", "mod")
@@ -102,7 +104,8 @@ def emit(expr: Expr, names: Names) -> str:
         case Disputed(alias, _):
             return f"cx.disputed({names.facts[alias]})"
         case LedgerRead(name, args, _):
-            return f"cx.ledger({', '.join([repr(name), *(emit(arg, names) for arg in args)])})"
+            of = names.locals.get(LEDGER, "None, ()")
+            return f"cx.ledger({of}, {', '.join([repr(name), *(emit(arg, names) for arg in args)])})"
         case Template(parts, _):
             words = (repr(part) if isinstance(part, str) else f"render({emit(part, names)})" for part in parts)
             return f"join_text(({', '.join(words)},))"

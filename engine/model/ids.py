@@ -22,3 +22,8 @@ def activation_id(rule: str, key: object, cause: str, number: int) -> str:
 def command_id(activation: str, index: int, attempt: int) -> str:
     """Id of a command, its idempotency key: the activation, the effect's place in the rule, and the attempt."""
     return hash_id("command", activation, index, attempt)
+
+
+def coordination_id(plan: str, keys: object) -> str:
+    """Id of a coordination: the plan and the keys of its ``for`` facts, so the same intent never starts twice."""
+    return hash_id("coordination", plan, keys)
