@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from engine.limits import MAX_PATTERNS
 from engine.model.plans import Condition
-from engine.model.rules import Aggregate, Check, Pattern, Pick, Term, Without
+from engine.model.rules import Aggregate, Check, Let, Pattern, Pick, Term, Without
 from engine.packs.complaints import complain
 from engine.packs.forms import Form
 from engine.packs.joins import check_joins
@@ -57,6 +59,16 @@ def reasons_of(condition: Condition | None) -> frozenset[str]:
     """Reasons that its terms carry."""
     terms = condition.terms if condition is not None else ()
     return frozenset(reason for term in terms if (reason := reason_of(term)) is not None)
+
+
+def names_of(*conditions: Condition | None) -> Iterator[str]:
+    """Aliases and values that they bind."""
+    for condition in conditions:
+        for term in condition.terms if condition is not None else ():
+            if isinstance(term, Pattern | Pick):
+                yield term.alias
+            elif isinstance(term, Aggregate | Let):
+                yield term.name
 
 
 def reason_of(term: Term) -> str | None:

@@ -62,15 +62,19 @@ def earlier_steps(name: str, steps: dict[str, Step]) -> set[str]:
 
 
 def _check_reachable(steps: dict[str, Step], problems: list[Problem]) -> None:
-    """Of two steps joined by ``instead_of`` only one is ever commanded: nothing can wait for both."""
-    pairs = [(step, step.instead_of) for step in steps.values() if step.instead_of is not None]
+    """Of two steps joined by ``instead_of`` only one is ever commanded: neither can wait for the other.
+
+    What comes after one of them goes on after the other as well, so a third step may wait for either or both.
+    """
     for step in steps.values():
-        needed = earlier_steps(step.name, steps) | {step.name}
-        for one, other in pairs:
-            if one.name == other and step is one:
-                message = f"'{step.name}' stands instead of itself"
-                complain(problems, step.span, "E606", message, "name the other step")
-            elif one.name in needed and other in needed and one.name != other:
-                message = f"'{step.name}' can never come: it needs '{one.name}' and '{other}', of which only one is"
-                hint = f"'{one.name}' is 'instead_of' '{other}'; wait for one of them"
-                complain(problems, step.span, "E606", message, hint)
+        other = step.instead_of
+        if other is None:
+            continue
+        if other == step.name:
+            complain(problems, step.span, "E606", f"'{step.name}' stands instead of itself", "name the other step")
+        for one, before in ((step.name, other), (other, step.name)):
+            if before in earlier_steps(one, steps):
+                message = (
+                    f"'{one}' can never come: it comes after '{before}', of which and itself only one is commanded"
+                )
+                complain(problems, steps[one].span, "E606", message, "take it out of 'after', or 'instead_of' away")

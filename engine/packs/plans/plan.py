@@ -9,14 +9,14 @@ from engine.errors import Problem
 from engine.limits import MAX_PATTERNS, MAX_STEPS
 from engine.model.plans import Action, Alternative, Condition, Plan, Relation, Step
 from engine.model.rules import Pattern
-from engine.packs.complaints import complain, did_you_mean, quoted
+from engine.packs.complaints import complain, did_you_mean, listed, quoted
 from engine.packs.effects import read_verb
 from engine.packs.forms import Form, as_map
 from engine.packs.joins import check_joins
 from engine.packs.names import check_dashed
 from engine.packs.nodes import Node, ScalarNode
 from engine.packs.plans.bounds import check_bounds, read_deadline, read_start
-from engine.packs.plans.conditions import read_condition
+from engine.packs.plans.conditions import names_of, read_condition
 from engine.packs.plans.graph import check_graph
 from engine.packs.plans.moves import read_portions
 from engine.packs.plans.outcome import read_outcome
@@ -127,6 +127,7 @@ def _read_steps(form: Form, realm: Realm) -> tuple[Step, ...]:
             hint = f"see line {made[step.name].span.line}; rename one"
             complain(form.problems, step.span, "E604", f"the step '{step.name}' stands twice", hint)
         made.setdefault(step.name, step)
+        realm.close(step.name, names_of(step.when, step.action.seen, step.action.confirmed))
     return tuple(made.values())
 
 
@@ -141,6 +142,9 @@ def _read_no_return(form: Form, steps: dict[str, Step]) -> str | None:
     if given is not None and given.text not in steps:
         hint = did_you_mean(given.text, list(steps), "steps")
         complain(form.problems, given.span, "E603", f"no step {quoted(given.text)}", hint)
+    elif given is not None and steps[given.text].action.command is None:
+        hint = "a cancel comes too late once the step is commanded; name one that is"
+        complain(form.problems, given.span, "E609", f"'no_return' at '{given.text}', which has no command", hint)
     return given.text if given else None
 
 
@@ -149,7 +153,23 @@ def _read_cancel(form: Form, realm: Realm) -> Condition | None:
     if condition is not None and condition.terms and not any(isinstance(t, Pattern) for t in condition.terms):
         hint = "name the fact that cancels, as in '- cancel: c'"
         complain(form.problems, form.at("cancel"), "E602", "'cancel' without a pattern", hint)
+    if condition is None:
+        _check_default_cancel(form, realm)
     return condition
+
+
+def _check_default_cancel(form: Form, realm: Realm) -> None:
+    """A ``cancel`` fact is told by the key of the first ``for`` fact; both must be of one form."""
+    kind = realm.around.names.kinds.get("cancel")
+    first = next(iter(realm.outer.scope.aliases.values()), None)
+    if kind is None or first is None or "cancel" in form:
+        return
+    ours, theirs = [[each.field(name).type for name in each.key] for each in (kind, first)]
+    if ours != theirs:
+        message = f"no 'cancel' fact can have the key of '{first.name}' ({listed(first.key)})"
+        complain(
+            form.problems, form.at("for"), "W604", message, "say what cancels it: 'cancel: [{cancel: c, where: …}]'"
+        )
 
 
 def _warn_of_silence(plan: Plan, form: Form) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from engine.errors import Problem
@@ -72,7 +73,7 @@ class Realm:
         scope = _copy(self.outer)
         if not is_private:
             scope.taken = _names(self.bound)
-        scope.beyond = dict.fromkeys(_names(self.bound) - _names(self.outer), _GIVEN)
+        scope.beyond |= dict.fromkeys(_names(self.bound) - _names(self.outer), _GIVEN)
         return scope
 
     def after(self, read: RuleScope | None) -> Realm:
@@ -83,6 +84,8 @@ class Realm:
         scope.scope.absorb(read.scope)
         scope.broken |= read.broken
         scope.taken |= _names(read)
+        for name in _names(read):
+            scope.beyond.pop(name, None)
         return replace(self, bound=scope)
 
     def values(self, latest: Realm | None = None) -> RuleScope:
@@ -94,8 +97,14 @@ class Realm:
         scope = _copy(self.bound)
         bind_local(scope.scope, "attempt", Type("int"))
         if latest is not None:
-            scope.beyond = dict.fromkeys(_names(latest.bound) - _names(self.bound), _LATER)
+            scope.beyond |= dict.fromkeys(_names(latest.bound) - _names(self.bound), _LATER)
         return scope
+
+    def close(self, step: str, names: Iterable[str]) -> None:
+        """What a step has bound is its own; nothing else of the plan reads it."""
+        hint = f"it is bound in the step '{step}', for that step alone; holding(place, asset) says what has arrived"
+        for name in names:
+            self.outer.beyond.setdefault(name, hint)
 
 
 def _copy(scope: RuleScope) -> RuleScope:
