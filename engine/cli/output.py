@@ -94,9 +94,9 @@ def _write(line: bytes) -> None:
         discard_stdout()
 
 
-def say(text: str, style: str = "") -> None:
+def say(text: str | Text, style: str = "") -> None:
     """A sentence for people, on stdout."""
-    _console().print(Text(text, style=style), soft_wrap=True)
+    _console().print(Text(text, style=style) if isinstance(text, str) else text, soft_wrap=True)
 
 
 def note(text: str, style: str = "dim") -> None:

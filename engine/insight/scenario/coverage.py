@@ -1,0 +1,103 @@
+"""What the tests of a rule base never tried: rules that did not fire, terms that were never what failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.insight.scenario.reasons import term_title
+from engine.matching.engine import Engine
+from engine.matching.guards import Guard
+from engine.matching.node import RuleNode
+from engine.matching.shapes import conjuncts
+from engine.model.rules import Aggregate, Let, Pattern, Rule, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Untried:
+    """A rule, or one of its terms, that no test tried.
+
+    Attributes:
+        rule: ``pack.rule``.
+        span: where it stands.
+        term: what the term is; empty: the whole rule never fired.
+    """
+
+    rule: str
+    span: Span
+    term: str = ""
+
+    def as_dict(self) -> dict[str, str | int]:
+        """For programs."""
+        return {"rule": self.rule, "file": self.span.file, "line": self.span.line, "term": self.term}
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was seen of a rule: whether it fired, and what its guard answered."""
+
+    rule: Rule
+    judged: frozenset[int]
+    answers: set[int] = field(default_factory=set)
+    has_fired: bool = False
+
+
+class Coverage:
+    """Collects over all worlds of a run; watching costs a set entry for each judgement."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, _Seen] = {}
+
+    def watch(self, engine: Engine) -> None:
+        """Note from now on what the rules of an engine answer."""
+        for node in engine.nodes.values():
+            seen = self._seen.get(node.name)
+            if seen is None or seen.rule != node.rule:
+                seen = self._seen[node.name] = _Seen(node.rule, _judged_terms(node))
+            node.guard = _noting(node.guard, seen.answers)
+
+    def fired(self, rule: str) -> None:
+        """A rule fired."""
+        if rule in self._seen:
+            self._seen[rule].has_fired = True
+
+    @property
+    def rules(self) -> int:
+        """How many rules there are."""
+        return len(self._seen)
+
+    def never_fired(self) -> list[Untried]:
+        """Rules that never fired."""
+        return [Untried(name, seen.rule.span) for name, seen in sorted(self._seen.items()) if not seen.has_fired]
+
+    def never_false(self) -> list[Untried]:
+        """Terms of rules that fired, which were never the first that did not hold: no test would miss them."""
+        found = []
+        for name, seen in sorted(self._seen.items()):
+            for number, term in enumerate(seen.rule.terms, 1):
+                if seen.has_fired and number in seen.judged and number not in seen.answers:
+                    found.append(Untried(name, term.span, term_title(term)))
+        return found
+
+
+def _noting(guard: Guard, answers: set[int]) -> Guard:
+    def noting(facts: Any, now: int, context: Any, flips: list[int]) -> int:  # noqa: ANN401 - as guards have it
+        answer = guard(facts, now, context, flips)
+        answers.add(answer)
+        return answer
+
+    return noting
+
+
+def _judged_terms(node: RuleNode) -> frozenset[int]:
+    """Numbers of the terms that can be what fails: joins, lets and sums cannot."""
+    numbers = set()
+    for number, term in enumerate(node.rule.terms, 1):
+        if isinstance(term, Let) or (isinstance(term, Aggregate) and term.function in ("sum", "count")):
+            continue
+        if isinstance(term, Pattern) and term.fresh_ms is None and term.quorum is None and term.for_distinct is None:
+            left = [c for c in conjuncts(term.where) if id(c) not in node.compiled.plan.ensured]
+            if not left:
+                continue
+        numbers.add(number)
+    return frozenset(numbers)

@@ -1,0 +1,314 @@
+"""The virtual world: the engine with a journal, a store and a dispatch in memory, and a clock that is told.
+
+Entries go the whole way of a fact (wire form, envelope, decoder). What a step changes is committed at once, into
+dictionaries, so that the engine can be thrown away at any moment and recovered from them. Dispatch takes a command at
+the end of its instant and needs no time for it: a signed ``sent`` of the same instant.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol, TypeVar
+
+from engine import limits
+from engine.coordination.driver import Driver
+from engine.insight.scenario.case import Base
+from engine.matching.engine import Engine, Surroundings
+from engine.matching.firing import RunawayError
+from engine.matching.guards import CompiledRule
+from engine.matching.joins import PythonJoiner
+from engine.matching.occurrences import Times
+from engine.matching.restore import Restoration
+from engine.matching.state import State, read_state
+from engine.model.journal import ChangeSet, Cursor, OutboxCommand, StreamId
+from engine.model.rules import RuleBase, Schedule
+from engine.model.signing import signed_fields
+
+_SECRET: Final = b"of a world that ends with its test"
+_WRITER: Final = "dispatch"
+_SOURCE: Final = "lockstep-dispatch"
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Reload(Protocol):
+    """What the daemon's loop does with a ``rulebase`` entry."""
+
+    def __call__(
+        self, engine: Engine, entry: StreamId, fields: list[bytes], now: int, revisions: Mapping[str, bytes]
+    ) -> Engine:
+        """The engine that goes on: another one, or the same if the packs are refused."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Machinery:
+    """Parts of the running daemon that a world needs.
+
+    Attributes:
+        times_of: the times of a schedule.
+        reload: takes a ``rulebase`` entry.
+    """
+
+    times_of: Callable[[Schedule], Times]
+    reload: Reload
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A command that was made.
+
+    Attributes:
+        at_ms: unix ms.
+        command: ``connector.verb``.
+        args: as they left.
+        event: the firing behind it as the audit has it; empty if none is named.
+    """
+
+    at_ms: int
+    id: str
+    command: str
+    args: Mapping[str, Any]
+    rule: str
+    coordination: str
+    event: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something the audit says."""
+
+    at_ms: int
+    cause: str
+    event: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An entry that was rejected."""
+
+    at_ms: int
+    code: str
+    message: str
+    hint: str
+
+
+@dataclass(slots=True)
+class History:
+    """All that happened so far, in order."""
+
+    made: list[Made] = field(default_factory=list)
+    noted: list[Noted] = field(default_factory=list)
+    rejected: list[Refused] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Stored:
+    """What is committed."""
+
+    cursor: Cursor
+    facts: dict[bytes, bytes] = field(default_factory=dict)
+    active: dict[bytes, bytes] = field(default_factory=dict)
+    meta: dict[str, str] = field(default_factory=dict)
+    revisions: dict[str, bytes] = field(default_factory=dict)
+
+
+class World:
+    """One test's world.
+
+    Attributes:
+        engine: the one that decides now.
+        at_ms: the instant that is being played.
+        history: what happened.
+        alarms: differences a recovery found.
+    """
+
+    def __init__(
+        self,
+        base: Base,
+        machinery: Machinery,
+        start_ms: int,
+        on_engine: Callable[[Engine], None] | None = None,
+    ) -> None:
+        """Begins at that instant with no facts.
+
+        Args:
+            base: packs in force.
+            machinery: of the daemon.
+            start_ms: unix ms.
+            on_engine: told of each engine that begins to decide.
+        """
+        self._machinery = machinery
+        self._on_engine = on_engine
+        self._suspend_at: dict[str, tuple[str, ...]] = {}
+        self._stored = _Stored(Cursor(now_ms=start_ms), revisions={base.rulebase.revision: base.blob})
+        self._compiled: Mapping[str, CompiledRule] | None = base.compiled
+        self._rulebase: RuleBase = base.rulebase
+        self._last = StreamId(start_ms, -1)
+        self._signed = 0
+        self._queue: list[OutboxCommand] = []
+        self._withdrawn: set[str] = set()
+        self.at_ms = start_ms
+        self.history = History()
+        self.alarms: list[str] = []
+        self.engine = self._new_engine()
+        # As the first push does: schedules are followed from here, and what holds without any fact begins to.
+        Restoration(self.engine, State(self._stored.cursor)).reload("start", {})
+        self._commit()
+
+    # -- the engine --------------------------------------------------------------------
+    def _new_engine(self) -> Engine:
+        surroundings = Surroundings(
+            PythonJoiner, self._machinery.times_of, _SECRET, self._suspend_at, make_driver=Driver
+        )
+        engine = Engine(self._rulebase, surroundings, self._compiled)
+        if self._on_engine is not None:
+            self._on_engine(engine)
+        return engine
+
+    def _recovered(self) -> Engine:
+        engine, stored = self._new_engine(), self._stored
+        state = read_state(
+            stored.cursor, stored.meta, stored.facts.items(), stored.active.items(), self._rulebase.kinds
+        )
+        self.alarms += Restoration(engine, state).recover()
+        return engine
+
+    def restart(self) -> None:
+        """Throw the engine away and recover from what is committed, as after ``kill -9``."""
+        self._commit()
+        self.engine.close()
+        self.engine = self._recovered()
+
+    def close(self) -> None:
+        """The end of this world."""
+        self.engine.close()
+
+    def _decide(self, act: Callable[[Engine], None]) -> None:
+        """One step, committed. A chain that does not end is taken back and decided again without its rules."""
+        while True:
+            try:
+                act(self.engine)
+                break
+            except RunawayError as error:
+                self._suspend_at[error.cause] = (*self._suspend_at.get(error.cause, ()), *error.rules)
+                self.engine.close()
+                self.engine = self._recovered()
+        self._commit()
+
+    # -- time ----------------------------------------------------------------------------
+    def next_due(self) -> int | None:
+        """The next instant at which something may be due."""
+        return self.engine.next_due()
+
+    def reach(self, at_ms: int) -> None:
+        """Time comes to ``at_ms``; everything due before must have been done (``finish``)."""
+        self.at_ms = at_ms
+        self.engine.run_due(at_ms)
+
+    def finish(self) -> None:
+        """The end of the instant: what is due at it, then dispatch, until both are quiet."""
+        while True:
+            self._decide(lambda engine: _run_due(engine, self.at_ms + 1))
+            if not self._dispatch():
+                return
+
+    def _dispatch(self) -> bool:
+        """Take what is queued, by ``take.lua``'s rules; whether there was anything."""
+        queue, self._queue = self._queue, []
+        for command in queue:
+            if command.command_id in self._withdrawn:
+                status = "withdrawn"
+            elif command.expires_ms is not None and self.at_ms > command.expires_ms:
+                status = "expired"
+            else:
+                status = "sent"
+            self._sign("result", {"command": command.command_id, "status": status})
+        return bool(queue)
+
+    # -- the journal -----------------------------------------------------------------------
+    def enter(self, fields: Mapping[str, str]) -> None:
+        """One journal entry of this instant."""
+        entry, raw = self._appended(fields)
+        self._decide(lambda engine: engine.apply(entry, raw, self.at_ms))
+
+    def _appended(self, fields: Mapping[str, str]) -> tuple[StreamId, list[bytes]]:
+        self._last = StreamId(self.at_ms, self._last.seq + 1 if self._last.ms == self.at_ms else 0)
+        return self._last, [word.encode() for pair in fields.items() for word in pair]
+
+    def _signed_fields(self, op: str, body: Mapping[str, Any], writer: str) -> dict[str, str]:
+        self._signed += 1
+        return signed_fields(op, json.dumps(body), writer, self._signed, _SECRET, _SOURCE)
+
+    def _sign(self, op: str, body: Mapping[str, Any]) -> None:
+        self.enter(self._signed_fields(op, body, _WRITER))
+
+    def push(self, base: Base) -> None:
+        """Other packs come into force, or are refused."""
+        self._commit()
+        engine = self.engine
+        self._stored.revisions[base.rulebase.revision] = base.blob
+        order = {
+            "revision": base.rulebase.revision,
+            "replaces": engine.rulebase.revision,
+            "accept": limits.PUSH_ACCEPT,
+        }
+        entry, raw = self._appended(self._signed_fields("rulebase", order, "cli"))
+        successor = self._machinery.reload(engine, entry, raw, self.at_ms, self._stored.revisions)
+        if successor is not engine:
+            engine.close()
+            self.engine = successor
+            self._rulebase, self._compiled = successor.rulebase, base.compiled
+            if self._on_engine is not None:
+                self._on_engine(successor)
+        self.engine.finish_entry()
+        self._commit()
+
+    # -- committing ------------------------------------------------------------------------
+    def _commit(self) -> None:
+        engine, stored = self.engine, self._stored
+        engine.bring_sources_up()
+        if engine.changes.is_empty:
+            stored.cursor = engine.cursor
+            return
+        change = engine.changes.change_set(stored.cursor, engine.cursor, "")
+        _write(stored.facts, change.facts)
+        _write(stored.active, change.active)
+        _write(stored.meta, change.meta)
+        stored.cursor = change.cursor
+        self._queue += change.commands
+        self._withdrawn.update(change.withdrawn)
+        self._remember(change)
+
+    def _remember(self, change: ChangeSet) -> None:
+        """Put down what happened; the audit comes first, for it says of each command why."""
+        behind: dict[str, tuple[int, Mapping[str, Any]]] = {}
+        for record in change.audit:
+            said = dict(record)
+            at, cause = int(said["at"]), said["cause"].decode()
+            for event in json.loads(said["events"]):
+                self.history.noted.append(Noted(at, cause, event))
+                for command in event.get("commands") or ():
+                    if isinstance(command, dict) and "id" in command:
+                        behind[command["id"]] = at, event
+        for made in change.commands:
+            at, event = behind.get(made.command_id, (self.at_ms, {}))
+            args = json.loads(made.args)
+            name = f"{made.connector}.{made.verb}"
+            self.history.made.append(Made(at, made.command_id, name, args, made.rule, made.coordination, event))
+        for refused in change.rejected:
+            self.history.rejected.append(Refused(self.at_ms, refused.code, refused.message, refused.hint))
+
+
+def _run_due(engine: Engine, limit_ms: int) -> None:
+    engine.run_due(limit_ms)
+
+
+def _write(target: dict[K, V], changed: Mapping[K, V | None]) -> None:
+    for name, record in changed.items():
+        if record is None:
+            target.pop(name, None)
+        else:
+            target[name] = record
