@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from engine.coordination.case import StepCase
 from engine.coordination.evaluate import Bound, Surroundings, evaluate
 from engine.errors import EvaluationError
+from engine.matching.context import reservation_target
 from engine.matching.fact import key_text
 from engine.model.kinds import Value
 from engine.model.plans import Reserve
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def target(kind: str, key: tuple[object, ...], field: str) -> str:
     """How a reservation names what it is of."""
-    return f"{kind}.{field}{key_text(key)}"
+    return reservation_target(kind, key_text(key), field)
 
 
 class Reservations:

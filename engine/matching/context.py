@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from engine.matching.fact import Claim, Fact, Key
 from engine.matching.memory import Bucket, Index
 from engine.model.ids import coordination_id
-from engine.model.kinds import Value
+from engine.model.kinds import ENGINE_KINDS, Value
 
 if TYPE_CHECKING:
     from engine.model.journal import StreamId
+
+
+_RESERVED_AMOUNT: Final = ENGINE_KINDS["reservation"].positions["amount"]
+
+
+def reservation_target(kind: str, key_text: str, field: str) -> str:
+    """How a reservation names what it is of: ``liquidity.available["base","uni","WETH"]``."""
+    return f"{kind}.{field}{key_text}"
 
 
 class Window(Protocol):
@@ -73,10 +81,11 @@ class Context:
         """What ``latest`` compares."""
         return fact.memory.rank(fact.claim)
 
-    @staticmethod
-    def free(fact: Fact, amount: int, field: str) -> int:
-        """The reported amount less living reservations. Only plans reserve, so without plans it is the amount."""
-        del fact, field
+    def free(self, term: int, fact: Fact, amount: int, field: str) -> int:
+        """The reported amount less living reservations on that field of that fact; may be negative."""
+        for reservation in self.look(term, (reservation_target(fact.memory.name, fact.key_text, field),)):
+            taken = reservation.values[_RESERVED_AMOUNT]
+            amount -= taken if isinstance(taken, int) else 0
         return amount
 
     @staticmethod

@@ -34,6 +34,8 @@ from engine.model.kinds import JSON_INTEGER, NUMERIC, Type
 
 #: Local under which a plan's conditions name whose ledger they read: source of plan name and facts.
 LEDGER = "!ledger"
+#: Local under which the number of the inner term that looks at reservations is known.
+RESERVED = "!reserved"
 _TIME_TESTS = {"<": "t_lt", "<=": "t_le", ">": "t_gt", ">=": "t_ge"}
 _FUNCTIONS = {
     name: name for name in ("floor_div", "ceil_div", "mul_div_floor", "mul_div_ceil", "floor_bps", "ceil_bps", "mod")
@@ -100,7 +102,7 @@ def emit(expr: Expr, names: Names) -> str:
             read = emit(ref, names)
             return f"({read} if {read} is not None else {emit(otherwise, names)})"
         case Free(ref, _):
-            return f"cx.free({names.facts[ref.alias]}, {emit(ref, names)}, {ref.field!r})"
+            return f"cx.free({names.locals[RESERVED]}, {names.facts[ref.alias]}, {emit(ref, names)}, {ref.field!r})"
         case Disputed(alias, _):
             return f"cx.disputed({names.facts[alias]})"
         case LedgerRead(name, args, _):

@@ -13,11 +13,12 @@ from typing import Any
 
 from engine.errors import EvaluationError
 from engine.matching import functions, runtime
-from engine.matching.emit import Names, emit, emit_wire
+from engine.matching.emit import RESERVED, Names, emit, emit_wire
+from engine.matching.reads import reads_free, standing_values
 from engine.matching.shapes import RulePlan, conjuncts, plan_rule
 from engine.model.expr import Age, Compare, Disputed, Expr, FieldRef, In, ObservedAt
 from engine.model.exprtools import aliases_read, walk
-from engine.model.kinds import Kind
+from engine.model.kinds import ENGINE_KINDS, Kind
 from engine.model.rules import (
     Aggregate,
     AssertEffect,
@@ -152,6 +153,11 @@ class _Writer:
         self.ripening: dict[int, list[str]] = {}
         self.seats = {p.alias: i for i, p in enumerate(rule.patterns)}
         self.inner_aliases: dict[str, int] = {}
+        if reads_free(rule):
+            reservation = ENGINE_KINDS["reservation"]
+            self.names.locals[RESERVED] = "0"
+            self.inner.append(InnerTerm(reservation.name, (reservation.positions["of"],), -1))
+        self.first_inner = len(self.inner)
         for number, term in enumerate(rule.terms):
             self.blocks.append(self._block(number, term))
 
@@ -339,7 +345,7 @@ class _Writer:
     def note_reads(self) -> None:
         """Fill the masks: by seat for the match's own facts, by inner term for the facts they range over."""
         by_term: list[tuple[dict[str, tuple[int, Kind]], list[Expr]]] = []
-        index = 0
+        index = self.first_inner
         for term in self.rule.terms:
             match term:
                 case Pattern():
@@ -353,7 +359,7 @@ class _Writer:
                     extra = term.by if isinstance(term, Pick) else term.of if isinstance(term, Aggregate) else None
                     by_term.append(({term.alias: (index, term.kind)}, [*term.where, *([extra] if extra else [])]))
                     index += 1
-        by_term.append(({}, list(_standing_values(self.rule))))
+        by_term.append(({}, list(standing_values(self.rule))))
         picks = {t.alias: (self.inner_aliases[t.alias], t.kind) for t in self.rule.terms if isinstance(t, Pick)}
         for own, expressions in by_term:
             for expression in expressions:
@@ -420,32 +426,6 @@ class _Candidates:
 def _replace_return(line: str, failure: str) -> str:
     head, found, number = line.rpartition(": return ")
     return f"{head}: return {failure}" if found and number.isdigit() else line
-
-
-def _standing_values(rule: Rule) -> Iterable[Expr]:
-    """Values that follow the facts while the rule stands: groups, priorities, conclusions, what ``ended`` will say."""
-    if rule.per is not None:
-        yield rule.per
-    if rule.priority is not None:
-        yield rule.priority
-    for effect in (*rule.then, *rule.exhausted):
-        if isinstance(effect, ConcludeEffect):
-            for _, value in effect.values:
-                yield value
-    for effect in rule.ended:
-        yield from _effect_values(effect)
-
-
-def _effect_values(effect: Effect) -> Iterable[Expr]:
-    match effect:
-        case AssertEffect() | ConcludeEffect():
-            for _, value in effect.values:
-                yield value
-        case RetractEffect():
-            yield from effect.key
-        case CommandEffect():
-            for _, value in effect.args:
-                yield value
 
 
 def _effect_source(effect: Effect) -> Callable[[Names], str]:
