@@ -7,10 +7,10 @@ the other joiner. Whatever the two did must be the same, byte for byte.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.errors import Problem
 from engine.matching.engine import Engine, Surroundings
@@ -18,14 +18,17 @@ from engine.matching.firing import RunawayError
 from engine.matching.joins import Joiner, JoinShape, PythonJoiner
 from engine.matching.network import DurableJoiner
 from engine.matching.restore import Restoration
-from engine.matching.state import read_state
+from engine.matching.state import State, read_state
 from engine.model.journal import ChangeSet, Cursor, OutboxCommand, Rejection, StreamId
 from engine.model.records import TOMBSTONE, decode_claim, parse_fact_field
 from engine.model.rules import RuleBase
 from engine.packs.bundle import load_paths
 from engine.runtime.timers import ScheduleTimes
-from tests.support.real import SECRET, _write
 from tests.support.world import MARK, START, Refused, World, decision_of
+
+SECRET = b"a secret of the tests"
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
 
 def write_packs(folder: Path, packs: Sequence[str]) -> Path:
@@ -61,7 +64,9 @@ class JournalEngine(World):
         self.sent: list[OutboxCommand] = []
         self.decisions: list[dict[str, bytes]] = []
         self.rejections: list[Rejection] = []
-        self.engine = self._recovered()
+        self.engine = self._new()
+        Restoration(self.engine, self._state()).reload("push", {})
+        self._commit(self.engine.changes.change_set(self.cursor, self.engine.cursor, "c"))
 
     @classmethod
     def of(cls, folder: Path, *packs: str) -> JournalEngine:
@@ -70,12 +75,16 @@ class JournalEngine(World):
         assert rulebase is not None, "\n".join(map(str, problems))
         return cls(rulebase, restarts=False)
 
-    def _recovered(self) -> Engine:
-        engine = Engine(
-            self.rulebase, Surroundings(self.make_joiner, ScheduleTimes, SECRET, suspend_at=self.suspend_at)
-        )
+    def _new(self) -> Engine:
+        return Engine(self.rulebase, Surroundings(self.make_joiner, ScheduleTimes, SECRET, suspend_at=self.suspend_at))
+
+    def _state(self) -> State:
         facts, active = self.facts_hash.items(), self.active_hash.items()
-        alarms = Restoration(engine, read_state(self.cursor, self.meta, facts, active, self.rulebase.kinds)).recover()
+        return read_state(self.cursor, self.meta, facts, active, self.rulebase.kinds)
+
+    def _recovered(self) -> Engine:
+        engine = self._new()
+        alarms = Restoration(engine, self._state()).recover()
         assert not alarms, alarms
         return engine
 
@@ -162,3 +171,11 @@ class JournalEngine(World):
         assert again.meta == self.meta
         again.engine.close()
         self.engine.close()
+
+
+def _write(target: dict[_K, _V], changed: Mapping[_K, _V | None]) -> None:
+    for name, record in changed.items():
+        if record is None:
+            target.pop(name, None)
+        else:
+            target[name] = record
