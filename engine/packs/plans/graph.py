@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from engine.errors import Problem
 from engine.model.plans import Step
 from engine.packs.complaints import complain, did_you_mean, quoted
 
 
-def check_graph(steps: Sequence[Step], problems: list[Problem]) -> bool:
-    """Whether ``after`` and ``instead_of`` make sense; says where not."""
+def check_graph(steps: Sequence[Step], known: Collection[str], problems: list[Problem]) -> bool:
+    """Whether ``after`` and ``instead_of`` make sense; says where not.
+
+    Args:
+        steps: those that could be read.
+        known: names of all that are written.
+        problems: takes what is wrong.
+    """
     before = len(problems)
     by_name = {step.name: step for step in steps}
     for step in steps:
         named = (*step.after, *([step.instead_of] if step.instead_of is not None else []))
         for name in named:
-            if name not in by_name:
-                hint = did_you_mean(name, list(by_name), "steps")
+            if name not in known:
+                hint = did_you_mean(name, known, "steps")
                 complain(problems, step.span, "E603", f"'{step.name}' names no step {quoted(name)}", hint)
+    if not by_name.keys() >= set(known):
+        return False
     if len(problems) == before:
         _check_circles(by_name, problems)
     if len(problems) == before:

@@ -14,7 +14,7 @@ from engine.packs.effects import read_verb
 from engine.packs.forms import Form, as_map
 from engine.packs.joins import check_joins
 from engine.packs.names import check_dashed
-from engine.packs.nodes import Node, ScalarNode
+from engine.packs.nodes import ListNode, MapNode, Node, ScalarNode
 from engine.packs.plans.bounds import check_bounds, read_deadline, read_start
 from engine.packs.plans.conditions import names_of, read_condition
 from engine.packs.plans.graph import check_graph
@@ -65,7 +65,7 @@ def read_plan(node: Node, names: PackNames, schedules: Schedules, problems: list
     around = Surroundings(names, schedules, problems)
     patterns, realm = _read_for(form, around)
     steps = _read_steps(form, realm)
-    by_name = {step.name: step for step in steps}
+    known = _step_names(form)
     plan = Plan(
         f"{names.pack}.{name or '?'}",
         patterns,
@@ -76,12 +76,12 @@ def read_plan(node: Node, names: PackNames, schedules: Schedules, problems: list
         deadline=read_deadline(form, realm),
         escalation=read_verb(given, problems) if (given := form.scalar("escalation")) else None,
         brings=read_portions(form, "brings", realm.bound),
-        relations=_read_relations(form, by_name, realm),
-        no_return=_read_no_return(form, by_name),
+        relations=_read_relations(form, known, steps, realm),
+        no_return=_read_no_return(form, known, steps),
         cancel=_read_cancel(form, realm),
         outcome=read_outcome(form, realm),
     )
-    if check_graph(steps, problems):
+    if check_graph(steps, known, problems):
         check_bounds(plan, form, problems)
     _warn_of_silence(plan, form)
     return plan if name else None
@@ -131,18 +131,25 @@ def _read_steps(form: Form, realm: Realm) -> tuple[Step, ...]:
     return tuple(made.values())
 
 
-def _read_relations(form: Form, steps: dict[str, Step], realm: Realm) -> tuple[Relation, ...]:
+def _step_names(form: Form) -> list[str]:
+    """Names of all steps that are written, broken ones too: whoever names one of these is not wrong himself."""
+    given = form.node("steps")
+    bodies = [node for node in (given.items if isinstance(given, ListNode) else ()) if isinstance(node, MapNode)]
+    return [name.text for body in bodies if isinstance(name := body.get("step"), ScalarNode)]
+
+
+def _read_relations(form: Form, known: list[str], steps: tuple[Step, ...], realm: Realm) -> tuple[Relation, ...]:
     given = form.list("relations")
-    made = [read_relation(node, steps, realm) for node in (given.items if given else ())]
+    made = [read_relation(node, known, steps, realm) for node in (given.items if given else ())]
     return tuple(relation for relation in made if relation is not None)
 
 
-def _read_no_return(form: Form, steps: dict[str, Step]) -> str | None:
+def _read_no_return(form: Form, known: list[str], steps: tuple[Step, ...]) -> str | None:
     given = form.scalar("no_return")
-    if given is not None and given.text not in steps:
-        hint = did_you_mean(given.text, list(steps), "steps")
+    if given is not None and given.text not in known:
+        hint = did_you_mean(given.text, known, "steps")
         complain(form.problems, given.span, "E603", f"no step {quoted(given.text)}", hint)
-    elif given is not None and steps[given.text].action.command is None:
+    elif given is not None and any(s.name == given.text and s.action.command is None for s in steps):
         hint = "a cancel comes too late once the step is commanded; name one that is"
         complain(form.problems, given.span, "E609", f"'no_return' at '{given.text}', which has no command", hint)
     return given.text if given else None

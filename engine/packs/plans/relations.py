@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from engine.model.plans import Effective, Relation, Step
@@ -15,12 +16,13 @@ _KINDS: Final = ("order", "together")
 _KEYS: Final = (*_KINDS, "within", "clock", "otherwise")
 
 
-def read_relation(node: Node, steps: dict[str, Step], realm: Realm) -> Relation | None:
+def read_relation(node: Node, known: Collection[str], steps: Sequence[Step], realm: Realm) -> Relation | None:
     """One relation, or None if it is broken (the problems are noted).
 
     Args:
         node: the item of ``relations``.
-        steps: those of the plan, by name.
+        known: names of all steps that are written.
+        steps: those that could be read.
         realm: the plan's.
     """
     problems = realm.around.problems
@@ -34,7 +36,7 @@ def read_relation(node: Node, steps: dict[str, Step], realm: Realm) -> Relation 
         return None
     if not form.only_one_of(*_KINDS):
         return None
-    names = _read_steps(form, kind, steps)
+    names = _read_steps(form, kind, known)
     within_ms, clock = 0, "effective"
     if kind == "together":
         within_ms = form.ms("within", is_positive=False) or 0 if form.need("within") else 0
@@ -45,20 +47,20 @@ def read_relation(node: Node, steps: dict[str, Step], realm: Realm) -> Relation 
                 hint = "'order' compares 'effective', strictly; delete it"
                 complain(problems, form.at(key), "E619", f"'{key}' does not go with 'order'", hint)
     if clock == "effective":
-        _check_effective(form, kind, [steps[name] for name in names if name in steps])
+        _check_effective(form, kind, [step for step in steps if step.name in names])
     given = form.node("otherwise")
     otherwise = read_alternatives(given, "otherwise", realm) if given is not None else None
     return Relation(kind, names, form.at(kind), within_ms, clock, otherwise)
 
 
-def _read_steps(form: Form, kind: str, steps: dict[str, Step]) -> tuple[str, ...]:
+def _read_steps(form: Form, kind: str, known: Collection[str]) -> tuple[str, ...]:
     given = form.list(kind)
     if given is None:
         return ()
     words = [word for each in given.items if (word := as_scalar(each, kind, form.problems))]
     for word in words:
-        if word.text not in steps:
-            hint = did_you_mean(word.text, list(steps), "steps")
+        if word.text not in known:
+            hint = did_you_mean(word.text, known, "steps")
             complain(form.problems, word.span, "E603", f"no step {quoted(word.text)}", hint)
     names = tuple(word.text for word in words)
     if len(set(names)) < max(2, len(names)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from engine.model.expr import Expr
+from engine.model.expr import Const, Expr
 from engine.model.kinds import Type
 from engine.model.plans import Effective, Step
 from engine.packs.complaints import complain, quoted
@@ -109,9 +109,9 @@ def _read_effective(form: Form, scope: RuleScope) -> Effective | None:
     made: dict[str, Expr] = {}
     for key, kind in _EFFECTIVE.items():
         given = inner.node(key)
-        value = read_value(given, key, kind, scope, scope.scope) if given is not None else None
-        if value is not None:
-            made[key] = value
+        if given is not None:
+            # What is wrong is told; something stands there all the same, so that no relation misses it.
+            made[key] = read_value(given, key, kind, scope, scope.scope) or Const("", kind)
     for key, needed in (("height", "network"), ("index", "height")):
         if key in inner and needed not in inner:
             complain(

@@ -83,3 +83,14 @@ def test_a_kind_may_grow(tmp_path: Path, old: str, new: str) -> None:
 
 def test_a_kind_that_goes_is_no_problem_of_the_kinds(tmp_path: Path) -> None:
     assert kind_change_problems(base(tmp_path, ORDERS), base(tmp_path, "pack: shop\n")) == []
+
+
+def test_plans_that_come_go_and_change_are_named(tmp_path: Path) -> None:
+    head = "pack: shop\nuse: [standard]\n"
+    plan = "  - {plan: NAME, doc: DOC, for: [{intent: i}], steps: [{step: a, command: x.y, within: 5s}]}\n"
+    same = plan.replace("NAME", "same")
+    old = head + "plans:\n" + plan.replace("NAME", "gone") + plan.replace("NAME", "kept") + same
+    new = head + "# moved\nplans:\n" + same.replace("DOC", "other words") + plan.replace("NAME", "new")
+    new += plan.replace("NAME", "kept").replace("5s", "6s")
+    changes = compare(base(tmp_path, old), base(tmp_path, new))
+    assert changes.lines() == ["+ plan shop.new", "- plan shop.gone", "~ plan shop.kept"]
