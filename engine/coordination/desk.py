@@ -150,8 +150,8 @@ class Desk:
     ) -> str:
         """Make a command of this coordination; returns its id."""
         firing = self.driver.firing
-        rule = f"{self.plan.name}.{step}" if step else self.plan.name
-        activation = activation_id(f"{self.plan.name}#{place}", self.case.keys, firing.cause, firing.fired)
+        rule = f"{self.case.plan}.{step}" if step else self.case.plan
+        activation = activation_id(f"{self.case.plan}#{place}", self.case.keys, firing.cause, firing.fired)
         firing.fired += 1
         identity = command_id(activation, 0, attempt)
         effects = self.driver.effects
@@ -203,7 +203,7 @@ class Desk:
 
     def say(self, event: str, **details: Any) -> None:  # noqa: ANN401 - JSON
         """Into the audit."""
-        said = {"event": event, "coordination": self.case.id, "plan": self.plan.name, "subject": self.case.subject}
+        said = {"event": event, "coordination": self.case.id, "plan": self.case.plan, "subject": self.case.subject}
         self.driver.effects.events.append(said | details)
 
     def stop(self, why: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine import limits
@@ -75,10 +76,18 @@ class Driver:
         for plan in self.plans.values():
             for sensor in sensors_of(plan, kind):
                 self._nodes[sensor.name] = SensorNode(sensor, self)
+        self.old_plans: dict[tuple[str, str], Plan] = {}
+        for (revision, name), plan in engine.surroundings.old_plans.items():
+            if self.plans.get(name) == plan:
+                continue
+            old = self.old_plans[(revision, name)] = replace(plan, name=f"{revision}:{name}")
+            for sensor in sensors_of(old, kind):
+                if not sensor.name.endswith("#for"):
+                    self._nodes[sensor.name] = SensorNode(sensor, self)
         self._ledger_readers: dict[str, list[SensorNode]] = {}
         for node in self._nodes.values():
             if reads_ledger(node.sensor):
-                self._ledger_readers.setdefault(node.sensor.plan.name, []).append(node)
+                self._ledger_readers.setdefault(node.sensor.plan_name, []).append(node)
         self.base.is_used = self.uses
         self.firing.context.ledgers = self._read_ledger
 
@@ -96,13 +105,14 @@ class Driver:
         """A condition changed for a coordination."""
         node = group.node
         assert isinstance(node, SensorNode)  # noqa: S101 - only these have an observer
-        slot = (node.sensor.plan.name, group.key)
+        slot = (node.sensor.plan_name, group.key)
         case = self.cases.get(slot)  # type: ignore[arg-type]
         if case is None:
             if node.sensor.name.endswith("#for") and group.members and not self._is_peeking:
                 self._begin(node.sensor.plan, group)
             return
-        self._dirty[slot] = None  # type: ignore[index]
+        if self.plan_of(case) is node.sensor.plan:
+            self._dirty[slot] = None  # type: ignore[index]
 
     def command_moved(self, command: str) -> None:
         """A command's status changed."""
@@ -134,7 +144,7 @@ class Driver:
     def _ledger_changed(self, case: Case) -> None:
         """Conditions that read the ledger are judged again."""
         readers = self._ledger_readers.get(case.plan)
-        first = self.plans[case.plan].patterns[0]
+        first = self.plan_of(case).patterns[0]
         fact = self.base.memories[first.kind.name].facts.get(case.keys[0])
         if not readers or fact is None:
             return
@@ -146,7 +156,7 @@ class Driver:
                 self.firing.work.append((node, (fact.solo,)))
 
     def _advance_one(self, case: Case, gone: set[tuple[str, tuple[Any, ...]]]) -> Machine:
-        machine = Machine(Desk(self, case, self.plans[case.plan]))
+        machine = Machine(Desk(self, case, self.plan_of(case)))
         before = dict(case.ledger.balances)
         machine.advance(gone)
         if case.ledger.balances != before:
@@ -163,7 +173,7 @@ class Driver:
         """A forward command's turn."""
         case = action.case
         assert isinstance(case, Case)  # noqa: S101 - only these are offered
-        machine = Machine(Desk(self, case, self.plans[case.plan]))
+        machine = Machine(Desk(self, case, self.plan_of(case)))
         machine.progress.send(case.steps[action.step])
         if machine.desk.has_changed:
             self._dirty[(case.plan, case.keys)] = None
@@ -204,7 +214,7 @@ class Driver:
     def freed(self) -> None:
         """Something reserved is free again: whoever waits for it is looked at."""
         for slot, case in self.cases.items():
-            plan = self.plans[case.plan]
+            plan = self.plan_of(case)
             if case.is_open and any(step.reserve is not None for step in plan.steps):
                 self._dirty[slot] = None
 
@@ -232,7 +242,7 @@ class Driver:
         self.cases[slot] = case
         for pattern, key in zip(plan.patterns, keys, strict=True):
             self._by_fact.setdefault((pattern.kind.name, key), {})[slot] = None
-        desk.say("started", plan=plan.name)
+        desk.say("started")
         machine = Machine(desk)
         machine.bring()
         self._dirty[slot] = None
@@ -259,7 +269,19 @@ class Driver:
     # -- looking -------------------------------------------------------------------
     def sensor(self, case: Case, place: str) -> SensorNode | None:
         """The condition at a place of the case's plan, if it has one."""
-        return self._nodes.get(f"{case.plan}#{place}")
+        return self._nodes.get(f"{self.plan_of(case).name}#{place}")
+
+    def plan_of(self, case: Case) -> Plan:
+        """The plan as it was when the coordination began: it ends under that."""
+        return self.old_plans.get((case.revision, case.plan)) or self.plans[case.plan]
+
+    def plans_in_use(self) -> dict[tuple[str, str], Plan]:
+        """(revision, plan) → plan of every open coordination, for the engine that goes on after a reload."""
+        found: dict[tuple[str, str], Plan] = {}
+        for case in self.cases.values():
+            plan = self.plan_of(case)
+            found[(case.revision, case.plan)] = replace(plan, name=case.plan)
+        return found
 
     def uses(self, fact: Fact) -> bool:
         """Whether an open coordination's key or evidence refers to a fact."""
@@ -269,7 +291,7 @@ class Driver:
     def facts_behind(self, case: Case, place: str) -> list[dict[str, Any]]:
         """The facts that a command of this coordination rests on, for the audit."""
         found = []
-        for pattern, key in zip(self.plans[case.plan].patterns, case.keys, strict=True):
+        for pattern, key in zip(self.plan_of(case).patterns, case.keys, strict=True):
             fact = self.base.memories[pattern.kind.name].facts.get(key)
             if fact is not None:
                 found.append(self.effects.said_fact(pattern.alias, fact, fact.claim))
@@ -305,11 +327,11 @@ class Driver:
                 self.ended[record["case"]["id"]] = record["until"]
                 continue
             case = from_json(record)
-            if case.plan not in self.plans:
+            if case.plan not in self.plans and (case.revision, case.plan) not in self.old_plans:
                 continue
             slot = (case.plan, case.keys)
             self.cases[slot] = case
-            for pattern, key in zip(self.plans[case.plan].patterns, case.keys, strict=True):
+            for pattern, key in zip(self.plan_of(case).patterns, case.keys, strict=True):
                 self._by_fact.setdefault((pattern.kind.name, key), {})[slot] = None
             self._note(case)
 

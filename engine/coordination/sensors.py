@@ -42,6 +42,11 @@ class Sensor:
     rule: Rule
     reason: str | None = None
 
+    @property
+    def plan_name(self) -> str:
+        """The plan's own name."""
+        return self.plan.name.rpartition(":")[2]
+
 
 def case_patterns(plan: Plan) -> tuple[Pattern, ...]:
     """The patterns of ``for``, reduced to what joins them."""
@@ -200,7 +205,7 @@ def expressions_of(term: Term) -> list[Expr]:
 
 def compile_sensor(sensor: Sensor) -> CompiledRule:
     """Compiled like a rule, but judged at any change of its facts: values that are booked may read every field."""
-    facts = f"{sensor.plan.name!r}, F[:{sensor.width}]"
+    facts = f"{sensor.plan_name!r}, F[:{sensor.width}]"
     given = {"coordination": f"cx.coordination({facts})", "step": repr(_step_of(sensor)), "attempt": "1", LEDGER: facts}
     compiled = compile_rule(sensor.rule, given)
     masks = tuple(_ALL_BITS for _ in compiled.masks)

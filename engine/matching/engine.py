@@ -30,6 +30,7 @@ from engine.matching.reports import Reports
 from engine.matching.sources import Source, Sources
 from engine.matching.timeline import ENGINE, EXPIRY, FLIP, GROUP, OCCURRENCE, DueItem, Timeline
 from engine.model.journal import Cursor, Rejection, StreamId
+from engine.model.plans import Plan
 from engine.model.rules import RuleBase, Schedule
 
 _REFUSALS: Final[dict[Taken, tuple[str, str, str]]] = {
@@ -47,6 +48,7 @@ class Surroundings:
         times_of: builds the times of a schedule.
         secret: key of the engine's signatures.
         make_driver: builds what drives the rule base's plans.
+        old_plans: (revision, plan) → plans of earlier rule bases that open coordinations began under.
         suspend_at: cause of a step → rules to suspend before it is settled (a chain of theirs did not end).
         max_skew_ms: how far in the future a fact may be observed.
     """
@@ -57,6 +59,7 @@ class Surroundings:
     suspend_at: dict[str, tuple[str, ...]] = field(default_factory=dict)
     max_skew_ms: int = limits.MAX_SKEW_MS
     make_driver: Callable[[Engine], PlanDriver] | None = None
+    old_plans: dict[tuple[str, str], Plan] = field(default_factory=dict)
 
 
 class Engine:
@@ -93,13 +96,17 @@ class Engine:
         for rule in rulebase.rules:
             made = compiled.get(rule.name) if compiled is not None else None
             self.nodes[rule.name] = RuleNode(made or compile_rule(rule))
-        self.driver = surroundings.make_driver(self) if surroundings.make_driver and rulebase.plans else None
+        self.driver = self._make_driver()
         if self.driver is not None:
             self.firing.driver = self.driver
             self.nodes |= {node.name: node for node in self.driver.nodes()}
         self._wire()
         assert self.base.grounder is not None  # noqa: S101 - _wire has just set it
         self.base.grounder.start()
+
+    def _make_driver(self) -> PlanDriver | None:
+        make, plans = self.surroundings.make_driver, self.rulebase.plans or self.surroundings.old_plans
+        return make(self) if make is not None and plans else None
 
     def _wire(self) -> None:
         """Seat every rule where its patterns look."""

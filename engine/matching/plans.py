@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from engine.matching.fact import Fact
     from engine.matching.node import Group, RuleNode
+    from engine.model.plans import Plan
 
 
 class PlanDriver(Protocol):
@@ -60,6 +61,10 @@ class PlanDriver(Protocol):
 
     def resume(self, *, is_reload: bool) -> list[str]:
         """After everything was judged: note what is due; gives differences from what was committed."""
+        ...
+
+    def plans_in_use(self) -> dict[tuple[str, str], Plan]:
+        """(revision, plan) → plan of every coordination, for the engine that goes on after a reload."""
         ...
 
     def records(self) -> dict[str, Any]:

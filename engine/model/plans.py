@@ -5,11 +5,12 @@ A plan's conditions are lists of terms like a rule's. The aliases of ``for`` are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from typing import Final
 
 from engine.model.expr import Expr
+from engine.model.kinds import Kind
 from engine.model.rules import CommandEffect, Pattern, Span, Term
 
 #: What ``otherwise`` may be declared for.
@@ -245,3 +246,18 @@ class Plan:
     def local_name(self) -> str:
         """Without the pack."""
         return self.name.partition(".")[2]
+
+
+def plan_kinds(plan: Plan) -> list[Kind]:
+    """Every kind that a plan reads, in order of name."""
+    found: dict[str, Kind] = {}
+    todo: list[object] = [plan]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, Kind):
+            found[item.name] = item
+        elif isinstance(item, tuple):
+            todo.extend(item)
+        elif is_dataclass(item) and not isinstance(item, type):
+            todo.extend(getattr(item, f.name) for f in fields(item))
+    return [found[name] for name in sorted(found)]

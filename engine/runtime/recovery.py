@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -14,6 +15,7 @@ from engine.matching.network import DurableJoiner
 from engine.matching.restore import Restoration
 from engine.matching.state import read_state
 from engine.model.journal import Cursor
+from engine.model.plans import Plan
 from engine.model.rules import RuleBase
 from engine.packs.bundle import load_blob
 from engine.runtime.crashpoints import DURING_RECOVERY, crashpoint
@@ -110,11 +112,18 @@ class Recovery:
         crashpoint(DURING_RECOVERY)
         rulebase = await _rulebase_in_force(self._store, meta.get("revision", ""))
         maker = joiner_maker(use_library=found.trusts_library)
-        surroundings = Surroundings(maker, ScheduleTimes, self._secret, self._suspend_at, make_driver=Driver)
+        active = [pair async for pair in self._store.load_active()]
+        surroundings = Surroundings(
+            maker,
+            ScheduleTimes,
+            self._secret,
+            self._suspend_at,
+            make_driver=Driver,
+            old_plans=await _old_plans(self._store, active, rulebase.revision),
+        )
         engine = Engine(rulebase, surroundings, await compile_all(rulebase))
         cursor = Cursor.parse(meta["cursor"]) if "cursor" in meta else Cursor()
         facts = [pair async for pair in self._store.load_facts()]
-        active = [pair async for pair in self._store.load_active()]
         state = read_state(cursor, meta, facts, active, rulebase.kinds)
         alarms = Restoration(engine, state).recover()
         for alarm in alarms:
@@ -157,3 +166,20 @@ async def _rulebase_in_force(store: RecoveryStore, revision: str) -> RuleBase:
     if blob is None:
         raise StoreError("S202", f"revision {revision} is in force but not stored", "restore the rulebase hash")
     return load_blob(blob)
+
+
+async def _old_plans(
+    store: RecoveryStore, active: list[tuple[bytes, bytes]], revision: str
+) -> dict[tuple[str, str], Plan]:
+    """Plans of the earlier rule bases under which coordinations that are still kept began."""
+    wanted: dict[str, set[str]] = {}
+    for name, record in active:
+        if name.startswith(b'["p",') and not name.startswith(b'["p","ended",'):
+            case = json.loads(record)
+            if case["revision"] != revision:
+                wanted.setdefault(case["revision"], set()).add(case["plan"])
+    found: dict[tuple[str, str], Plan] = {}
+    for old, names in sorted(wanted.items()):
+        rulebase = await _rulebase_in_force(store, old)
+        found |= {(old, plan.name): plan for plan in rulebase.plans if plan.name in names}
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from engine.errors import FactRejectedError, LockstepError
@@ -15,6 +15,7 @@ from engine.matching.restore import Restoration
 from engine.matching.state import state_of
 from engine.matching.strict_json import parse_fields
 from engine.model.journal import StreamId
+from engine.model.plans import Plan, plan_kinds
 from engine.model.rules import RuleBase
 from engine.packs.bundle import load_blob
 from engine.packs.changes import compare, kind_change_problems
@@ -85,7 +86,9 @@ async def _successor(engine: Engine, order: Order, entry: StreamId, store: Revis
         rulebase = await asyncio.to_thread(load_blob, blob)
         compiled = await compile_all(rulebase)
         _check_kinds(engine, rulebase)
-        successor = Engine(rulebase, engine.surroundings, compiled)
+        in_use = {} if engine.driver is None else engine.driver.plans_in_use()
+        _check_places(in_use, rulebase)
+        successor = Engine(rulebase, replace(engine.surroundings, old_plans=in_use), compiled)
     except FactRejectedError:
         raise
     except LockstepError as error:
@@ -128,6 +131,19 @@ def _go_on(successor: Engine, engine: Engine, order: Order, entry: StreamId) -> 
             "changes": compare(engine.rulebase, successor.rulebase).lines(),
         }
     )
+
+
+def _check_places(in_use: dict[tuple[str, str], Plan], rulebase: RuleBase) -> None:
+    """Open coordinations end under their own plan, which reads fields by place: new ones must come after the old."""
+    for (_, name), plan in in_use.items():
+        for kind in plan_kinds(plan):
+            new = rulebase.kinds.get(kind.name)
+            if new is None or any(new.positions.get(field) != at for field, at in kind.positions.items()):
+                raise FactRejectedError(
+                    "F320",
+                    f"open coordinations of {name} read {kind.name}, whose fields would move",
+                    "keep the kind, and add new fields after the old ones",
+                )
 
 
 def _check_kinds(engine: Engine, rulebase: RuleBase) -> None:
