@@ -10,6 +10,7 @@ from engine.clock import monotonic_ns, wall_ms
 from engine.matching.engine import Engine
 from engine.matching.firing import RunawayError
 from engine.model.journal import ChangeSet, RawEntry, StreamId
+from engine.runtime import garbage
 from engine.runtime.careful import Careful
 from engine.runtime.committing import Commits, CommitStore
 from engine.runtime.crashpoints import CRASH_ON_ENTRY, crash
@@ -215,7 +216,10 @@ class Loop:
         if identity == CRASH_ON_ENTRY:
             crash()
         if b"rulebase" in fields:
+            before = self.engine.rulebase
             await self._reload(entry, fields, now)
+            if self.engine.rulebase is not before:
+                garbage.set_apart()
         else:
             if now != entry.ms:
                 self.time.note(self.engine, entry, now)
@@ -300,7 +304,8 @@ class Loop:
         if self._goal is None:
             self._goal = (await patiently(self._store.journal_extent)).last_id
         while True:
-            recovered = await patiently(self._recovery.rebuild)
+            with garbage.put_off():
+                recovered = await patiently(self._recovery.rebuild)
             try:
                 self._go_on_from(recovered)
             except RunawayError as error:
