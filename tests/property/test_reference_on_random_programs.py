@@ -8,12 +8,13 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.support.programs import Program, next_minute, programs
 from tests.support.reference import Advance, Decision, ReferenceEngine, Step, StepRecord
+from tests.support.reference.settle import Limits
 
 ANY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def engine_of(program: Program) -> ReferenceEngine:
-    return ReferenceEngine(program.rulebase, max_chain=40, next_fire=next_minute)
+    return ReferenceEngine(program.rulebase, limits=Limits(40, 40), next_fire=next_minute)
 
 
 def decisions(records: Iterable[StepRecord]) -> list[Decision]:

@@ -13,7 +13,7 @@ from tests.support.reference.records import (
     GroupSeen,
     StepRecord,
 )
-from tests.support.reference.steps import Advance, Assert, Reorg, Report, Result, Retract, Step
+from tests.support.reference.steps import Advance, Assert, Reorg, Report, Result, Resume, Retract, Step
 
 __all__ = [
     "Advance",
@@ -31,6 +31,7 @@ __all__ = [
     "Reorg",
     "Report",
     "Result",
+    "Resume",
     "Retract",
     "Step",
     "StepRecord",

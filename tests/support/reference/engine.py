@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from engine.limits import MAX_CHAIN, REPORT_WITHIN_MS
 from engine.model.kinds import FINAL_STATUSES, Value
 from engine.model.rules import RuleBase, Schedule
 from tests.support.reference.facts import Facts
 from tests.support.reference.ids import canonical
 from tests.support.reference.records import Decision, FactSeen, GroupSeen, StepRecord
-from tests.support.reference.schedules import NextFire, no_cron, occurrences, window_at
-from tests.support.reference.settle import decide
+from tests.support.reference.schedules import NextFire, last_opening, no_cron, occurrences, window_at
+from tests.support.reference.settle import Limits, decide
 from tests.support.reference.state import Group, State
-from tests.support.reference.steps import Advance, Assert, Entry, Reorg, Report, Result, Retract, Step
+from tests.support.reference.steps import Advance, Assert, Entry, Reorg, Report, Result, Resume, Retract, Step
 
 
 @dataclass(frozen=True, order=True)
@@ -37,22 +36,34 @@ def nothing_but_time() -> None:
     """Change nothing."""
 
 
-EXPIRY, OCCURRENCE, FLIP, TIMER, OWN = range(5)
+EXPIRY, OCCURRENCE, FLIP, TIMER = range(4)
+#: A status gives way to none of lower rank; a final one stands.
+RANKS = {"queued": 0, "sent": 1, "submitted": 2, "unknown": 3}
 
 
 class ReferenceEngine:
     """Runs a history against a rule base. ``reached``: everything due before it has been processed."""
 
     def __init__(
-        self, rulebase: RuleBase, *, start_ms: int = 0, max_chain: int = MAX_CHAIN, next_fire: NextFire = no_cron
+        self,
+        rulebase: RuleBase,
+        *,
+        start_ms: int = 0,
+        limits: Limits | None = None,
+        next_fire: NextFire = no_cron,
     ) -> None:
         self.rulebase = rulebase
         self.reached = start_ms
-        self.max_chain = max_chain
+        self.limits = limits or Limits()
         self.next_fire = next_fire
         self.state = State(Facts(rulebase.kinds))
-        self.pending: dict[tuple[int, str], tuple[Schedule, bool]] = {}
+        self.pending: dict[tuple[int, str], Schedule] = {}
+        self.followed: dict[str, int] = {s.name: start_ms for s in rulebase.schedules}
         self.index = 0
+        for schedule in rulebase.schedules:
+            if schedule.open is not None:
+                self.show_window(schedule, start_ms)
+        self.opening = [self.settle("start", start_ms)]
 
     def run(self, steps: Iterable[Step]) -> list[StepRecord]:
         """Take a whole history."""
@@ -60,10 +71,12 @@ class ReferenceEngine:
 
     def step(self, step: Step) -> StepRecord:
         """Take one step: first what is due before it, then the entry."""
+        decisions, self.opening = self.opening, []
         if isinstance(step, Advance):
-            decisions = self.pass_time(step.to_ms)
+            decisions += self.pass_time(step.to_ms)
         else:
-            decisions = self.pass_time(step.at)
+            decisions += self.pass_time(step.at)
+            self.state.facts.position = (step.at, step.seq)
             self.enter(step)
             decisions.append(self.settle(f"{step.at}-{step.seq}", step.at))
         self.index += 1
@@ -84,7 +97,7 @@ class ReferenceEngine:
 
     def settle(self, cause: str, now: int, flipped: tuple[str, str] | None = None) -> Decision:
         """Settle the step whose own change was just made."""
-        self.state, decision = decide(self.rulebase, self.state, cause, now, self.window, self.max_chain, flipped)
+        self.state, decision = decide(self.rulebase, self.state, cause, now, self.window, self.limits, flipped)
         return decision
 
     def window(self, name: str, now: int) -> tuple[bool, int | None]:
@@ -97,8 +110,9 @@ class ReferenceEngine:
     def pass_time(self, to_ms: int) -> list[Decision]:
         """Process everything due before an instant, one item after another, each with its own time."""
         for schedule in self.rulebase.schedules:
-            for at, is_open in occurrences(schedule, self.reached, to_ms, self.next_fire):
-                self.pending[at, schedule.name] = schedule, is_open
+            for at in occurrences(schedule, self.followed[schedule.name], to_ms, self.next_fire):
+                self.pending[at, schedule.name] = schedule
+            self.followed[schedule.name] = max(self.followed[schedule.name], to_ms - 1)
         decisions = []
         while due := [item for item in self.due() if item[0].at < to_ms]:
             first, change = min(due, key=lambda item: item[0])
@@ -110,7 +124,7 @@ class ReferenceEngine:
 
     def due(self) -> list[tuple[Due, Callable[[], None]]]:
         """Everything that will be due as things are, with what it changes."""
-        return [*self.due_claims(), *self.due_occurrences(), *self.due_rules(), *self.due_commands()]
+        return [*self.due_claims(), *self.due_occurrences(), *self.due_rules()]
 
     def due_claims(self) -> Iterable[tuple[Due, Callable[[], None]]]:
         """Claims that will be past their ttl."""
@@ -124,14 +138,12 @@ class ReferenceEngine:
 
     def due_occurrences(self) -> Iterable[tuple[Due, Callable[[], None]]]:
         """Schedules that occur."""
-        for (at, name), (schedule, is_open) in self.pending.items():
-            yield Due(at, OCCURRENCE, name, ""), partial(self.occur, at, schedule, is_open)
+        for (at, name), schedule in self.pending.items():
+            yield Due(at, OCCURRENCE, name, ""), partial(self.occur, at, schedule)
 
     def due_rules(self) -> Iterable[tuple[Due, Callable[[], None]]]:
         """Matches that will be found otherwise by time alone, and groups whose timer runs."""
         for rule in self.rulebase.rules:
-            if rule.name in self.state.suspended:
-                continue
             for text, match in self.state.matches.get(rule.name, {}).items():
                 if match.judgement is not None and match.judgement.flips:
                     yield Due(min(match.judgement.flips), FLIP, rule.name, text), nothing_but_time
@@ -139,24 +151,27 @@ class ReferenceEngine:
                 if group.timer is not None:
                     yield Due(group.timer, TIMER, rule.name, text), partial(self.ring, group.timer, group)
 
-    def due_commands(self) -> Iterable[tuple[Due, Callable[[], None]]]:
-        """Commands sent that nobody reports on."""
-        place = self.state.facts.kinds["command"].positions["status"]
-        for claim in self.state.facts.of_kind("command"):
-            if claim.values[place] == "sent":
-                at, which = claim.observed_at + REPORT_WITHIN_MS, claim.key[0]
-                yield Due(at, OWN, "command", canonical(claim.key)), partial(self.tell_command, which, "unknown", at)
-
-    def occur(self, at: int, schedule: Schedule, is_open: bool) -> None:
-        """A schedule occurs."""
+    def occur(self, at: int, schedule: Schedule) -> None:
+        """A schedule occurs: its fact is made anew, but a window that closes only changes it."""
         del self.pending[at, schedule.name]
-        self.state.facts.write("schedule", (schedule.local_name, at, is_open), at)
+        if schedule.open is not None:
+            self.show_window(schedule, at)
+        else:
+            self.state.facts.remove("schedule", (schedule.local_name,), "")
+            self.state.facts.write("schedule", (schedule.local_name, at, False), at)
+
+    def show_window(self, schedule: Schedule, now: int) -> None:
+        """The fact of a window: when it last opened, and whether it is open."""
+        facts, key = self.state.facts, (schedule.local_name,)
+        values = (schedule.local_name, last_opening(schedule, now, self.next_fire), self.window(schedule.name, now)[0])
+        shown = facts.fact("schedule", key)
+        if shown is not None and shown.values[1] != values[1]:
+            facts.remove("schedule", key, "")
+        facts.write("schedule", values, now)
 
     def ring(self, at: int, group: Group) -> None:
         """A group's timer has come: it is ready to fire, to fire again, or is exhausted."""
-        group.timer, group.ready_at = None, at
-        repeat = group.rule.repeat
-        group.is_exhausted = repeat is not None and group.fired_at is not None and group.attempt > repeat.times
+        group.timer, group.ready_at, group.parent, group.depth = None, at, None, 0
 
     # --- entries --------------------------------------------------------------------------------------------------
 
@@ -171,12 +186,25 @@ class ReferenceEngine:
                 values = tuple(entry.values[f.name] for f in kind.fields)
                 facts.take(entry.kind, values, entry.source, entry.at, entry.observed_at, entry.seq_no)
             case Retract():
-                observed_at = entry.at if entry.observed_at is None else entry.observed_at
-                facts.retract(entry.kind, entry.key, entry.source, entry.at, entry.order, observed_at, entry.seq_no)
+                said = (entry.order, entry.observed_at, entry.seq_no)
+                facts.retract(entry.kind, entry.key, entry.source, entry.at, *said)
             case Reorg():
                 facts.reorganise(entry.network, entry.removed, entry.added, entry.at)
-            case Report() | Result():
-                self.tell_command(self.command_meant(entry.command), entry.status, entry.at)
+            case Report():
+                self.tell_command(self.command_meant(entry.command), entry.status, entry.at, is_reported=True)
+            case Result():
+                self.tell_command(self.command_meant(entry.command), entry.status, entry.at, is_reported=False)
+            case Resume():
+                self.resume(entry.rule, entry.at)
+
+    def resume(self, rule: str, now: int) -> None:
+        """A suspended rule may fire again; what it held back and still holds becomes ready now."""
+        if rule not in self.state.suspended:
+            return
+        self.state.suspended.discard(rule)
+        for group in self.state.groups.get(rule, {}).values():
+            if group.ready_at is not None:
+                self.ring(now, group)
 
     def command_meant(self, which: str | int) -> Value:
         """The id of the command that a report is about."""
@@ -185,15 +213,19 @@ class ReferenceEngine:
             return made[which % len(made)] if made else None
         return which
 
-    def tell_command(self, which: Value, status: str, now: int) -> None:
+    def tell_command(self, which: Value, status: str, now: int, *, is_reported: bool) -> None:
         """A command's status, if it is news: never back, and the first final one stands."""
         claims = self.state.facts.newest_first("command", (which,))
         if not claims:
             return
         kind = self.rulebase.kinds["command"]
         named = dict(zip((f.name for f in kind.fields), claims[0].values, strict=True))
-        old = named["status"]
-        if old in FINAL_STATUSES or old == status or (status == "sent" and old != "queued"):
+        old = str(named["status"])
+        if old in FINAL_STATUSES or old == status:
             return
+        if status not in FINAL_STATUSES and RANKS[status] < RANKS[old]:
+            return
+        if status == "unknown" and old == "submitted" and not is_reported:
+            return  # dispatch missed a report that the journal has
         named["status"] = status
         self.state.facts.write("command", tuple(named.values()), now)

@@ -21,6 +21,20 @@ class EvaluationFailedError(Exception):
     """Division by zero, a bound, or a name that nothing is bound to."""
 
 
+@dataclass(frozen=True)
+class Look:
+    """An inner term looked at the facts whose fields at these positions have one of these values, taken together."""
+
+    term: int
+    kind: str
+    positions: tuple[int, ...]
+    keys: frozenset[tuple[Value, ...]]
+
+    def finds(self, claim: Claim | None) -> bool:
+        """The fact is among those looked at."""
+        return claim is not None and tuple(claim.values[p] for p in self.positions) in self.keys
+
+
 @dataclass
 class Scope:
     """What an expression can see: the time, the claims bound to aliases, other names, and all facts."""
@@ -30,10 +44,11 @@ class Scope:
     bound: dict[str, Claim] = field(default_factory=dict)
     names: dict[str, Value] = field(default_factory=dict)
     flips: list[int] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
 
     def with_alias(self, alias: str, claim: Claim) -> Scope:
-        """The same with one alias more; flips go to the same list."""
-        return Scope(self.now, self.facts, {**self.bound, alias: claim}, self.names, self.flips)
+        """The same with one alias more; flips and looks go to the same lists."""
+        return Scope(self.now, self.facts, {**self.bound, alias: claim}, self.names, self.flips, self.looks)
 
     def claim(self, alias: str) -> Claim:
         """The claim bound to an alias."""
@@ -92,6 +107,8 @@ def evaluate(e: x.Expr, scope: Scope) -> Value:
             return template(e, scope)
         case x.ListOf():
             return tuple(scalar(item, scope) for item in e.items)
+        case x.LedgerRead():
+            raise AssertionError("only plans read ledgers")
         case x.MapOf():
             return canonical({name: evaluate(item, scope) for name, item in e.items})
 
@@ -155,7 +172,7 @@ def evaluate_in(e: x.In, scope: Scope) -> bool:
         options = evaluate(e.options[0], scope)
         assert isinstance(options, tuple), options
         return item in options
-    return any(item == evaluate(option, scope) for option in e.options)
+    return item in [evaluate(option, scope) for option in e.options]
 
 
 def call(name: str, args: Sequence[int]) -> int:
@@ -233,22 +250,14 @@ def conjuncts(where: Sequence[x.Expr]) -> list[x.Expr]:
 
 
 def satisfies(where: Sequence[x.Expr], fresh_ms: int | None, alias: str, claim: Claim, scope: Scope) -> bool:
-    """A claim satisfies ``where`` and ``fresh``. One that some condition rules out does, whatever else fails, not.
+    """A claim satisfies ``fresh`` and ``where``, in that order and left to right, up to the first that it does not.
 
     Raises:
-        EvaluationFailedError: a condition failed, and no other rules the claim out.
+        EvaluationFailedError: a condition failed.
     """
     inner = scope.with_alias(alias, claim)
-    failure: EvaluationFailedError | None = None
-    verdict = True
     if fresh_ms is not None:
         scope.flips.append(claim.observed_at + fresh_ms + 1)
-        verdict = scope.now - claim.observed_at <= fresh_ms
-    for condition in conjuncts(where):
-        try:
-            verdict = boolean(condition, inner) and verdict
-        except EvaluationFailedError as failed:
-            failure = failed
-    if verdict and failure:
-        raise failure
-    return verdict
+        if scope.now - claim.observed_at > fresh_ms:
+            return False
+    return all(boolean(condition, inner) for condition in conjuncts(where))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,13 +13,15 @@ from engine.model.kinds import Kind, Value
 #: Sorts as the order does; absent parts are lowest.
 Order = tuple[Any, ...]
 Key = tuple[Value, ...]
+#: Milliseconds and number of the last applied journal entry.
+Position = tuple[int, int]
 
 ONE_CLAIM = ""  # the slot of the only claim of a kind whose claims are not per source
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one source said under a key. ``position`` counts changes of data, in the order they were made."""
+    """What one source said under a key. ``position``: of the journal entry that said it, or was applied last."""
 
     kind: str
     key: Key
@@ -26,27 +29,40 @@ class Claim:
     source: str
     observed_at: int
     seq_no: int | None
-    position: int
+    position: Position
 
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """A retraction that is remembered."""
+    """A retraction that is remembered until an instant. ``order``: of the kind's order fields, if they were known."""
 
     order: Order
-    at: int
+    observed_at: int
+    seq_no: int | None
+    source: str
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The fact under a key was one, and is another now: None if there was or is none."""
+
+    kind: str
+    key: Key
+    before: Claim | None
+    after: Claim | None
 
 
 class Facts:
-    """All claims, tombstones and removed blocks. ``changed`` collects the kinds of which some claim changed."""
+    """All claims, tombstones and removed blocks. ``changes`` collects what matches may have to be judged for."""
 
     def __init__(self, kinds: Mapping[str, Kind]) -> None:
         self.kinds = kinds
         self.claims: dict[tuple[str, Key], dict[str, Claim]] = {}
         self.tombstones: dict[tuple[str, Key, str], Tombstone] = {}
         self.removed_blocks: dict[tuple[str, str], int] = {}
-        self.changed: set[str] = set()
-        self.position = 0
+        self.changes: list[Change] = []
+        self.position: Position = (0, 0)
 
     def copy(self) -> Facts:
         """An independent copy."""
@@ -54,23 +70,28 @@ class Facts:
         other.claims = {fact: dict(slots) for fact, slots in self.claims.items()}
         other.tombstones = dict(self.tombstones)
         other.removed_blocks = dict(self.removed_blocks)
-        other.changed = set(self.changed)
+        other.changes = list(self.changes)
         other.position = self.position
         return other
 
     # --- reading --------------------------------------------------------------------------------------------------
 
     def order(self, claim: Claim) -> Order:
-        """What orders a claim among those of its key, without the journal position."""
-        kind = self.kinds[claim.kind]
-        if kind.order:
-            return orderly(tuple(claim.values[i] for i in kind.order_positions))
-        return orderly((claim.observed_at, claim.seq_no))
+        """The values of the kind's order fields; none in a kind ordered by time."""
+        return orderly(tuple(claim.values[i] for i in self.kinds[claim.kind].order_positions))
+
+    def rank(self, claim: Claim) -> Order:
+        """What makes a claim newer than others."""
+        return (self.order(claim), claim.observed_at, orderly((claim.seq_no,)), claim.position, claim.source)
 
     def newest_first(self, kind: str, key: Key) -> list[Claim]:
         """The claims under a key; the first is the fact."""
-        claims = self.claims.get((kind, key), {}).values()
-        return sorted(claims, key=lambda c: (self.order(c), c.position), reverse=True)
+        return sorted(self.claims.get((kind, key), {}).values(), key=self.rank, reverse=True)
+
+    def fact(self, kind: str, key: Key) -> Claim | None:
+        """The newest claim under a key."""
+        claims = self.newest_first(kind, key)
+        return claims[0] if claims else None
 
     def of_kind(self, kind: str) -> list[Claim]:
         """Every fact of a kind: the newest claim under each key."""
@@ -79,8 +100,12 @@ class Facts:
     def is_disputed(self, kind: str, key: Key) -> bool:
         """Two claims of equal order (by time: of one instant) differ."""
         claims = self.newest_first(kind, key)
-        order = self.order if self.kinds[kind].order else lambda claim: (claim.observed_at,)
-        return any(order(a) == order(b) and a.values != b.values for a in claims for b in claims)
+        by_time = not self.kinds[kind].order
+        return any(
+            (a.observed_at == b.observed_at if by_time else self.order(a) == self.order(b)) and a.values != b.values
+            for a in claims
+            for b in claims
+        )
 
     def past_ttl(self, claim: Claim, now: int) -> bool:
         """The claim is older than its kind allows."""
@@ -91,13 +116,9 @@ class Facts:
 
     def is_older(self, new: Claim, old: Claim, *, is_dated: bool) -> bool:
         """The new claim is of lower order than the old. ``is_dated``: its sender said when it was observed."""
-        if self.kinds[new.kind].order:
+        if self.order(new) != self.order(old):
             return self.order(new) < self.order(old)
-        if new.seq_no is not None and old.seq_no is not None:
-            if new.source == old.source and not is_dated:
-                return new.seq_no < old.seq_no
-            return (new.observed_at, new.seq_no) < (old.observed_at, old.seq_no)
-        return new.observed_at < old.observed_at
+        return compared(new, old, is_dated=is_dated) < 0
 
     def take(
         self,
@@ -107,33 +128,37 @@ class Facts:
         now: int,
         said_at: int | None = None,
         seq_no: int | None = None,
-    ) -> bool:
-        """Take a claim, or refuse it. True if it was refused or superseded."""
+    ) -> None:
+        """Take a claim, or refuse it."""
         kind = self.kinds[kind_name]
         observed_at = now if said_at is None else said_at
         key = tuple(values[i] for i in kind.key_positions)
         slot = source if kind.per_source else ONE_CLAIM
-        new = Claim(kind_name, key, values, source, observed_at, seq_no, self.position + 1)
+        new = Claim(kind_name, key, values, source, observed_at, seq_no, self.position)
         old = self.claims.get((kind_name, key), {}).get(slot)
-        if self.refuses(new, now) or self.past_ttl(new, now) or self.is_buried(new, slot, now):
-            return True
+        if self.refuses(new, now) or self.past_ttl(new, now) or self.is_buried(new, slot, now, said_at is not None):
+            return
         if old is not None and not self.past_ttl(old, now):
-            if kind.event:
-                return old.values != new.values
-            if self.is_older(new, old, is_dated=said_at is not None):
-                return True
+            if kind.event or self.is_older(new, old, is_dated=said_at is not None):
+                return
             is_retry = said_at is None and seq_no is not None and (seq_no, source) == (old.seq_no, old.source)
-            if old.values == new.values and is_retry:
-                return False
-            if old.values == new.values:
-                renewed = replace(old, observed_at=max(old.observed_at, observed_at), seq_no=seq_no, source=source)
-                if self.order(renewed) > self.order(old) or renewed.observed_at > old.observed_at:
-                    self._put(slot, renewed)
-                return False
-        self._put(slot, new)
-        self.position += 1
-        self._drop_surplus(kind_name, key)
-        return False
+            if old.values == values and (is_retry or observed_at <= old.observed_at):
+                return
+        with self.changing(kind_name, key):
+            self.claims.setdefault((kind_name, key), {})[slot] = new
+            self.tombstones.pop((kind_name, key, slot), None)
+            for surplus in self.newest_first(kind_name, key)[MAX_CLAIMS:]:
+                del self.claims[kind_name, key][surplus.source]
+
+    @contextmanager
+    def changing(self, kind: str, key: Key) -> Iterator[None]:
+        """Whatever happens inside to the claims under that key is one change."""
+        claims, before = dict(self.claims.get((kind, key), {})), self.fact(kind, key)
+        yield
+        if not self.claims.get((kind, key), {}):
+            self.claims.pop((kind, key), None)
+        if self.claims.get((kind, key), {}) != claims:
+            self.changes.append(Change(kind, key, before, self.fact(kind, key)))
 
     def refuses(self, claim: Claim, now: int) -> bool:
         """The claim cannot be taken, whatever is there already."""
@@ -144,17 +169,17 @@ class Facts:
             number = sum(1 for name, _ in self.claims if name == claim.kind)
             if number >= kind.limit:
                 return True
-        removed_at = self.removed_blocks.get(self.block_of(claim) or ("", ""))
-        return removed_at is not None and now - removed_at <= REORG_MEMORY_MS
+        return now <= self.removed_blocks.get(self.block_of(claim) or ("", ""), -1)
 
-    def is_buried(self, claim: Claim, slot: str, now: int) -> bool:
+    def is_buried(self, claim: Claim, slot: str, now: int, is_dated: bool) -> bool:
         """A tombstone that still counts supersedes the claim."""
         tomb = self.tombstones.get((claim.kind, claim.key, slot))
-        if tomb is None or now - tomb.at > TOMBSTONE_MS:
+        if tomb is None or now > tomb.until:
             return False
-        if self.kinds[claim.kind].order:
-            return self.order(claim) <= tomb.order
-        return self.order(claim) < tomb.order  # at equal times the journal position decides: the later entry wins
+        if tomb.order and self.order(claim) != tomb.order:
+            return self.order(claim) < tomb.order
+        age = compared(claim, tomb, is_dated=is_dated)
+        return age < 0 or (age == 0 and bool(tomb.order))  # by time the later entry wins
 
     def retract(
         self,
@@ -163,64 +188,58 @@ class Facts:
         source: str,
         now: int,
         order: tuple[Value, ...] | None,
-        observed_at: int,
+        said_at: int | None,
         seq_no: int | None,
     ) -> None:
         """A source takes its claim back (the claim, where claims are not per source)."""
-        kind = self.kinds[kind_name]
-        slot = source if kind.per_source else ONE_CLAIM
+        slot = source if self.kinds[kind_name].per_source else ONE_CLAIM
         old = self.claims.get((kind_name, key), {}).get(slot)
-        if not kind.order:
-            limit = orderly((observed_at, seq_no))
-        elif order is not None:
-            limit = orderly(order)
-        elif old is not None:
-            limit = self.order(old)
-        else:
+        limit: Order = () if order is None else orderly(order)
+        tomb = Tombstone(limit, now if said_at is None else said_at, seq_no, source, now + TOMBSTONE_MS)
+        if tomb.observed_at > now + MAX_SKEW_MS:
             return
-        if old is not None and self.order(old) > limit and not self.past_ttl(old, now):
-            return
-        self._bury(kind_name, key, slot, limit, now)
+        if old is not None:
+            if limit and limit != self.order(old):
+                is_old = limit < self.order(old)
+            else:
+                is_old = compared(tomb, old, is_dated=said_at is not None) < 0
+            if is_old and not self.past_ttl(old, now):
+                return
+            tomb = tomb if limit else replace(tomb, order=self.order(old))
+        with self.changing(kind_name, key):
+            self._bury(kind_name, key, slot, tomb, now, is_dated=said_at is not None)
 
     def retract_all(self, kind_name: str, key: Key, now: int) -> None:
         """A rule takes every claim under a key back."""
-        slots = self.claims.get((kind_name, key), {})
-        by_time = not self.kinds[kind_name].order
-        for slot, old in list(slots.items()):
-            limit = max(self.order(old), orderly((now, None))) if by_time else self.order(old)
-            self._bury(kind_name, key, slot, limit, now)
-        if not slots and by_time and not self.kinds[kind_name].per_source:
-            self._bury(kind_name, key, ONE_CLAIM, orderly((now, None)), now)
+        with self.changing(kind_name, key):
+            for slot, old in list(self.claims.get((kind_name, key), {}).items()):
+                at = max(now, old.observed_at)
+                tomb = Tombstone(self.order(old), at, old.seq_no, old.source, now + TOMBSTONE_MS)
+                self._bury(kind_name, key, slot, tomb, now, is_dated=True)
 
-    def _bury(self, kind: str, key: Key, slot: str, order: Order, now: int) -> None:
+    def _bury(self, kind: str, key: Key, slot: str, tomb: Tombstone, now: int, *, is_dated: bool) -> None:
         """Remove a claim, if it is there, and leave a tombstone, unless a later one lies there already."""
-        tomb = self.tombstones.get((kind, key, slot))
-        if tomb is None or now - tomb.at > TOMBSTONE_MS or order >= tomb.order:
-            self.tombstones[kind, key, slot] = Tombstone(order, now)
-        self.remove(kind, key, slot)
+        self.claims.get((kind, key), {}).pop(slot, None)
+        there = self.tombstones.get((kind, key, slot))
+        if there is not None and now <= there.until:
+            tomb = tomb if tomb.order else replace(tomb, order=there.order)
+            if tomb.order < there.order:
+                return
+            if tomb.order == there.order and compared(tomb, there, is_dated=is_dated) < 0:
+                return
+        self.tombstones[kind, key, slot] = tomb
 
     def remove(self, kind: str, key: Key, slot: str) -> None:
         """Remove a claim, if it is there, without a trace."""
-        slots = self.claims.get((kind, key), {})
-        if slots.pop(slot, None) is not None:
-            self.changed.add(kind)
-        if not slots:
-            self.claims.pop((kind, key), None)
-
-    def _put(self, slot: str, claim: Claim) -> None:
-        self.claims.setdefault((claim.kind, claim.key), {})[slot] = claim
-        self.tombstones.pop((claim.kind, claim.key, slot), None)
-        self.changed.add(claim.kind)
-
-    def _drop_surplus(self, kind: str, key: Key) -> None:
-        for claim in self.newest_first(kind, key)[MAX_CLAIMS:]:
-            self.remove(kind, key, claim.source)
+        with self.changing(kind, key):
+            self.claims.get((kind, key), {}).pop(slot, None)
 
     def expire(self, kind: str, key: Key, now: int) -> None:
         """Remove every claim under a key that is past its ttl."""
-        for slot, claim in list(self.claims.get((kind, key), {}).items()):
-            if self.past_ttl(claim, now):
-                self.remove(kind, key, slot)
+        with self.changing(kind, key):
+            for slot, claim in list(self.claims.get((kind, key), {}).items()):
+                if self.past_ttl(claim, now):
+                    del self.claims[kind, key][slot]
 
     def block_of(self, claim: Claim) -> tuple[str, str] | None:
         """Network and hash of the block a claim stands on."""
@@ -233,11 +252,10 @@ class Facts:
 
     def reorganise(self, network: str, removed: tuple[str, ...], added: tuple[str, ...], now: int) -> None:
         """Blocks go, and every claim on them; others come back."""
-        for block in removed:
-            self.removed_blocks[network, block] = now
+        gone = {(network, block) for block in removed}
+        self.removed_blocks |= dict.fromkeys(gone, now + REORG_MEMORY_MS)
         for block in added:
             self.removed_blocks.pop((network, block), None)
-        gone = {(network, block) for block in removed}
         for (kind, key), slots in list(self.claims.items()):
             for slot, claim in list(slots.items()):
                 if self.block_of(claim) in gone:
@@ -248,10 +266,19 @@ class Facts:
         kind = self.kinds[kind_name]
         key = tuple(values[i] for i in kind.key_positions)
         old = self.claims.get((kind_name, key), {}).get(ONE_CLAIM)
-        if old is not None and old.values == values:
-            return
-        self.position += 1
-        self._put(ONE_CLAIM, Claim(kind_name, key, values, "engine", now, None, self.position))
+        if old is None or old.values != values:
+            with self.changing(kind_name, key):
+                new = Claim(kind_name, key, values, "engine", now, None, self.position)
+                self.claims[kind_name, key] = {ONE_CLAIM: new}
+
+
+def compared(new: Claim | Tombstone, old: Claim | Tombstone, *, is_dated: bool) -> int:
+    """Below 0: the new word was said before the old one; above 0: after it. ``is_dated``: its sender said when."""
+    if new.seq_no is None or old.seq_no is None:
+        return new.observed_at - old.observed_at
+    if new.source == old.source and not is_dated:
+        return new.seq_no - old.seq_no
+    return new.observed_at - old.observed_at or new.seq_no - old.seq_no
 
 
 def orderly(parts: tuple[Value, ...]) -> Order:

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import product
 
+from engine.model import expr as x
+from engine.model.exprtools import aliases_read, locals_read
 from engine.model.kinds import Value
 from engine.model.rules import Aggregate, Check, Let, Pattern, Pick, Rule, Term, Without
-from tests.support.reference.evaluate import EvaluationFailedError, Scope, boolean, bounded, evaluate, number, satisfies
+from tests.support.reference.evaluate import (
+    EvaluationFailedError,
+    Look,
+    Scope,
+    boolean,
+    bounded,
+    conjuncts,
+    evaluate,
+    number,
+    satisfies,
+)
 from tests.support.reference.facts import Claim, Facts
 from tests.support.reference.ids import canonical
 from tests.support.reference.records import FactKey
@@ -23,7 +36,6 @@ class Judgement:
     at: int
     holds: bool
     scope: Scope
-    priority: int
     per: Value
     flips: tuple[int, ...]
 
@@ -58,11 +70,6 @@ class Match:
         return Match(self.rule, self.keys, self.judgement, self.since, {k: list(v) for k, v in self.distinct.items()})
 
 
-def kinds_named(rule: Rule) -> set[str]:
-    """The kinds that a rule's terms name."""
-    return {t.kind.name for t in rule.terms if isinstance(t, Pattern | Pick | Without | Aggregate)}
-
-
 def fact_key(claim: Claim) -> FactKey:
     """How a match names a fact. Each occurrence of a schedule is a fact of its own."""
     if claim.kind == "schedule":
@@ -83,96 +90,189 @@ def judge(match: Match, claims: tuple[Claim, ...], now: int, facts: Facts, windo
     """Find whether a match holds now, with these claims as its facts, and remember it in the match."""
     rule = match.rule
     scope = Scope(now, facts, {p.alias: c for p, c in zip(rule.patterns, claims, strict=True)})
-    holds = True
-    if rule.window is not None:
-        is_open, changes_at = window(rule.window, now)
-        holds = is_open
-        scope.flips.extend([] if changes_at is None else [changes_at])
-    for position, term in enumerate(rule.terms):
-        try:
-            truth = term_holds(term, position, match, scope)
-        except EvaluationFailedError:
-            truth = False
-        holds = holds and truth
-    priority, per = 0, None
+    per = None
     try:
-        priority = 0 if rule.priority is None else number(rule.priority, scope)
-        per = None if rule.per is None else evaluate(rule.per, scope)
+        ripe = {n for n, term in enumerate(rule.terms) if isinstance(term, Pattern) and is_ripe(n, term, match, scope)}
+        holds = is_open(rule, scope, window)
+        for position, term in enumerate(rule.terms):
+            holds = holds and term_holds(term, position, scope) and (position in ripe or not ripens(term))
+        if holds:
+            per = None if rule.per is None else evaluate(rule.per, scope)
+            _ = rule.priority is None or evaluate(rule.priority, scope)
     except EvaluationFailedError:
         holds = False
-    match.judgement = Judgement(now, holds, scope, priority, per, tuple(t for t in scope.flips if t > now))
+    match.judgement = Judgement(now, holds, scope, per, tuple(t for t in scope.flips if t > now))
     if not holds:
         match.since = None
     elif match.since is None:
         match.since = now
 
 
-def term_holds(term: Term, position: int, match: Match, scope: Scope) -> bool:
-    """Whether a term holds; binds what it binds. Terms are judged whatever became of those before."""
+def is_open(rule: Rule, scope: Scope, window: Window) -> bool:
+    """The rule's window, if it has one, is open."""
+    if rule.window is None:
+        return True
+    is_open_now, changes_at = window(rule.window, scope.now)
+    scope.flips.extend([] if changes_at is None else [changes_at])
+    return is_open_now
+
+
+def term_holds(term: Term, position: int, scope: Scope) -> bool:
+    """Whether a term holds; binds what it binds."""
     match term:
         case Pattern():
-            return pattern_holds(term, position, match, scope)
+            return pattern_holds(term, scope)
         case Pick():
-            return pick_holds(term, scope)
+            return pick_holds(term, position, scope)
         case Without():
-            return not [c for c in scope.facts.of_kind(term.kind.name) if candidate(term, c, scope)]
+            return not fitting(term, position, scope)
         case Aggregate():
-            return aggregate_holds(term, scope)
+            return aggregate_holds(term, position, scope)
         case Let():
             scope.names[term.name] = evaluate(term.value, scope)
             return True
         case Check():
-            return all(boolean(condition, scope) for condition in term.conditions)
+            return all(boolean(condition, scope) for condition in conjuncts(term.conditions))
 
 
-def candidate(term: Pattern | Pick | Without | Aggregate, claim: Claim, scope: Scope) -> bool:
-    """Whether a claim satisfies a term's ``where`` and ``fresh``."""
-    return satisfies(term.where, term.fresh_ms, term.alias, claim, scope)
+# --- patterns ---------------------------------------------------------------------------------------------------------
 
 
-def pattern_holds(term: Pattern, position: int, match: Match, scope: Scope) -> bool:
-    """A positive pattern, with its quorum, and without a gap over distinct values."""
-    distinct = match.distinct.pop(position, [])
-    holds = quorum_holds(term, scope) if term.quorum else candidate(term, scope.bound[term.alias], scope)
-    if not holds or term.for_distinct is None:
-        return holds
-    value = evaluate(term.for_distinct.of, scope)
-    match.distinct[position] = distinct if value in distinct else [*distinct, value]
-    return len(match.distinct[position]) >= term.for_distinct.count
-
-
-def quorum_holds(term: Pattern, scope: Scope) -> bool:
-    """Enough sources say so. Binds the newest claim that does; a claim on which ``where`` fails does not count."""
+def pattern_holds(term: Pattern, scope: Scope) -> bool:
+    """A positive pattern, with its quorum, whatever it is to have seen."""
     fact = scope.bound[term.alias]
-    agreeing = []
-    for claim in scope.facts.newest_first(fact.kind, fact.key):
-        try:
-            if candidate(term, claim, scope):
-                agreeing.append(claim)
-        except EvaluationFailedError:
-            continue
-    if term.quorum is None or len(agreeing) < term.quorum:
+    if term.quorum is None:
+        return satisfies(term.where, term.fresh_ms, term.alias, fact, scope)
+    claims = scope.facts.newest_first(fact.kind, fact.key)
+    agreeing = [c for c in claims if satisfies(term.where, term.fresh_ms, term.alias, c, scope)]
+    if len(agreeing) < term.quorum:
         return False
     scope.bound[term.alias] = agreeing[0]
     return True
 
 
-def pick_holds(term: Pick, scope: Scope) -> bool:
-    """``latest`` or ``best``; binds what it picks."""
-    fits = [c for c in scope.facts.of_kind(term.kind.name) if candidate(term, c, scope)]
-    if not fits:
+def ripens(term: Term) -> bool:
+    """The term counts distinct values."""
+    return isinstance(term, Pattern) and term.for_distinct is not None
+
+
+def is_ripe(position: int, term: Pattern, match: Match, scope: Scope) -> bool:
+    """A ``for_distinct`` pattern has held, by itself and without a gap, over enough values."""
+    if term.for_distinct is None:
         return False
-    if term.by is None:
-        scope.bound[term.alias] = max(fits, key=lambda c: (scope.facts.order(c), c.position))
-        return True
-    ranked = [(-number(term.by, scope.with_alias(term.alias, c)), canonical(c.key), c) for c in fits]
-    scope.bound[term.alias] = min(ranked, key=lambda r: r[:2])[2]
+    alone = Scope(scope.now, scope.facts, dict(scope.bound), {}, scope.flips, scope.looks)
+    seen = match.distinct.pop(position, [])
+    try:
+        if not bind_needed(match.rule, position, alone) or not pattern_holds(term, alone):
+            return False
+        value = evaluate(term.for_distinct.of, alone)
+    except EvaluationFailedError:
+        return False
+    match.distinct[position] = seen if value in seen else [*seen, value]
+    return len(match.distinct[position]) >= term.for_distinct.count
+
+
+def bind_needed(rule: Rule, position: int, scope: Scope) -> bool:
+    """Bind what the pattern reads of earlier terms, and what those read in turn; False: one of them finds nothing."""
+    needed = {position}
+    for n in range(position, -1, -1):
+        if n in needed:
+            read = names_read(rule.terms[n])
+            needed |= {m for m, earlier in enumerate(rule.terms[:n]) if name_bound(earlier) in read}
+    for n in sorted(needed - {position}):
+        holds = term_holds(rule.terms[n], n, scope) if not isinstance(rule.terms[n], Pattern) else True
+        quorum = rule.terms[n]
+        if isinstance(quorum, Pattern) and quorum.quorum is not None:
+            pattern_holds(quorum, scope)
+        if not holds:
+            return False
     return True
 
 
-def aggregate_holds(term: Aggregate, scope: Scope) -> bool:
+def name_bound(term: Term) -> str:
+    """What a term binds."""
+    match term:
+        case Pattern() | Pick():
+            return term.alias
+        case Aggregate() | Let():
+            return term.name
+    return ""
+
+
+def names_read(term: Term) -> set[str]:
+    """Aliases and names that a term's expressions read."""
+    return {name for e in expressions(term) for name in aliases_read(e) | locals_read(e)}
+
+
+def expressions(term: Term) -> list[x.Expr]:
+    """Everything a term evaluates."""
+    match term:
+        case Pattern():
+            return [*term.where, *([term.for_distinct.of] if term.for_distinct else [])]
+        case Pick():
+            return [*term.where, *([term.by] if term.by else [])]
+        case Aggregate():
+            return [*term.where, *([term.of] if term.of else [])]
+        case Without():
+            return list(term.where)
+        case Check():
+            return list(term.conditions)
+        case Let():
+            return [term.value]
+
+
+# --- inner terms ------------------------------------------------------------------------------------------------------
+
+Inner = Pick | Without | Aggregate
+
+
+def index_part(term: Inner, condition: x.Expr) -> tuple[int, tuple[x.Expr, ...]] | None:
+    """A field of the inner fact that must equal (one of) these expressions, which are of what is outside it."""
+    if isinstance(condition, x.Compare) and condition.op == "==":
+        for mine, other in ((condition.left, condition.right), (condition.right, condition.left)):
+            if isinstance(mine, x.FieldRef) and mine.alias == term.alias and term.alias not in aliases_read(other):
+                return mine.position, (other,)
+    if not isinstance(condition, x.In) or any(term.alias in aliases_read(option) for option in condition.options):
+        return None
+    mine = condition.item
+    return (mine.position, condition.options) if isinstance(mine, x.FieldRef) and mine.alias == term.alias else None
+
+
+def fitting(term: Inner, position: int, scope: Scope) -> list[Claim]:
+    """The facts an inner term ranges over: those that fit its equalities, of which the other conditions hold."""
+    keys: dict[int, list[Value]] = {}
+    tests: list[x.Expr] = []
+    for condition in conjuncts(term.where):
+        part = index_part(term, condition)
+        if part is None or part[0] in keys:
+            tests.append(condition)
+            continue
+        values = [evaluate(option, scope) for option in part[1]]
+        is_list = isinstance(condition, x.In) and len(part[1]) == 1 and part[1][0].type.name == "list"
+        keys[part[0]] = list(values[0]) if is_list and isinstance(values[0], tuple) else values
+    positions = tuple(sorted(keys))
+    look = Look(position, term.kind.name, positions, frozenset(product(*(keys[p] for p in positions))))
+    scope.looks.append(look)
+    found = [claim for claim in scope.facts.of_kind(term.kind.name) if look.finds(claim)]
+    return [claim for claim in found if satisfies(tests, term.fresh_ms, term.alias, claim, scope)]
+
+
+def pick_holds(term: Pick, position: int, scope: Scope) -> bool:
+    """``latest`` or ``best``; binds what it picks."""
+    fits = sorted(fitting(term, position, scope), key=lambda c: canonical(c.key))
+    if not fits:
+        return False
+    if term.by is None:
+        scope.bound[term.alias] = max(fits, key=lambda c: scope.facts.rank(c)[:-1])
+    else:
+        by = term.by
+        scope.bound[term.alias] = max(fits, key=lambda c: number(by, scope.with_alias(term.alias, c)))
+    return True
+
+
+def aggregate_holds(term: Aggregate, position: int, scope: Scope) -> bool:
     """``sum count min max``; binds the number."""
-    fits = [c for c in scope.facts.of_kind(term.kind.name) if candidate(term, c, scope)]
+    fits = fitting(term, position, scope)
     if term.of is None:
         scope.names[term.name] = len(fits)
         return True

@@ -16,38 +16,41 @@ def no_cron(cron: Cron, after_ms: int) -> int | None:
     raise AssertionError(f"no way to tell when {cron} fires after {after_ms}")
 
 
-def next_occurrence(schedule: Schedule, after_ms: int, fire: NextFire) -> tuple[int, bool] | None:
-    """The first occurrence strictly after an instant, and whether it opens a window."""
+def next_occurrence(schedule: Schedule, after_ms: int, fire: NextFire) -> int | None:
+    """The first occurrence strictly after an instant; a window occurs when it opens and when it closes."""
     if schedule.every_ms is not None:
         passed = (after_ms - schedule.from_ms) // schedule.every_ms
-        return schedule.from_ms + max(passed + 1, 0) * schedule.every_ms, False
+        return schedule.from_ms + max(passed + 1, 0) * schedule.every_ms
     if schedule.cron is not None:
-        at = fire(schedule.cron, after_ms)
-        return None if at is None else (at, False)
-    assert schedule.open is not None
-    assert schedule.close is not None
-    opens, closes = fire(schedule.open, after_ms), fire(schedule.close, after_ms)
-    if opens is None and closes is None:
-        return None
-    if closes is None or (opens is not None and opens < closes):
-        assert opens is not None
-        return opens, True
-    return closes, False
+        return fire(schedule.cron, after_ms)
+    return window_at(schedule, after_ms, fire)[1]
 
 
-def occurrences(schedule: Schedule, reached: int, to_ms: int, fire: NextFire) -> list[tuple[int, bool]]:
-    """The occurrences that run when time passes from ``reached`` to ``to_ms`` in one step.
+def occurrences(schedule: Schedule, after_ms: int, to_ms: int, fire: NextFire) -> list[int]:
+    """The occurrences that run when time passes from just after one instant to just before another in one step.
 
-    Those that time passes by more than a minute are missed: the latest, all or none of them run.
+    Those that time passes by more than a minute are missed: the latest, all or none of them run. A window is a state,
+    so none of its changes is missed.
     """
     all_of_them = []
-    found = next_occurrence(schedule, reached - 1, fire)
-    while found is not None and found[0] < to_ms:
-        all_of_them.append(found)
-        found = next_occurrence(schedule, found[0], fire)
-    missed = [o for o in all_of_them if to_ms - o[0] > MISSED_AFTER_MS]
+    at = next_occurrence(schedule, after_ms, fire)
+    while at is not None and at < to_ms:
+        all_of_them.append(at)
+        at = next_occurrence(schedule, at, fire)
+    if schedule.open is not None:
+        return all_of_them
+    missed = [at for at in all_of_them if to_ms - at > MISSED_AFTER_MS]
     kept = {"all": missed, "latest": missed[-1:], "skip": []}[schedule.missed]
     return kept + all_of_them[len(missed) :]
+
+
+def last_opening(schedule: Schedule, now: int, fire: NextFire) -> int:
+    """When a window last opened, at ``now`` at the latest; 0 if it never did."""
+    at, last, is_open = -1, 0, window_at(schedule, -1, fire)[0]
+    while (change := window_at(schedule, at, fire)[1]) is not None and change <= now:
+        at, is_open = change, not is_open
+        last = at if is_open else last
+    return last
 
 
 def window_at(schedule: Schedule, now: int, fire: NextFire) -> tuple[bool, int | None]:

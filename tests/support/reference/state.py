@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from engine.model.kinds import Value
 from engine.model.rules import ConcludeEffect, Rule
 from tests.support.reference.facts import Facts
 from tests.support.reference.ids import canonical
-from tests.support.reference.records import FactKey, GroupKey
+from tests.support.reference.records import EffectMade, FactConcluded, FactKey, GroupKey
 from tests.support.reference.rules import Judgement, Match
 
 
@@ -17,8 +16,8 @@ class Conclusion:
     """What keeps a concluded fact: an effect of a group that holds, with the time and attempt of its firing."""
 
     effect: ConcludeEffect
-    index: tuple[str, int]
-    fired_at: int
+    index: int
+    at: int
     attempt: int
 
 
@@ -36,6 +35,9 @@ class Group:
         activation: id of the activation, made at its first firing.
         attempt: firings so far, ``exhausted`` not counted.
         is_exhausted: it fired as often as ``repeat`` lets it.
+        ended: what it will do when it ends, evaluated when it last held, and whether that failed.
+        parent: the group whose firing made it begin, if that was in the same step.
+        depth: how many such parents it has.
     """
 
     rule: Rule
@@ -51,6 +53,9 @@ class Group:
     attempt: int = 0
     is_exhausted: bool = False
     conclusions: tuple[Conclusion, ...] = ()
+    ended: tuple[list[EffectMade], bool] = ([], False)
+    parent: Group | None = None
+    depth: int = 0
 
     @property
     def order(self) -> tuple[str, str]:
@@ -58,8 +63,8 @@ class Group:
         return self.rule.name, canonical(self.key)
 
 
-#: Rule, group key as text, which effect.
-Supporter = tuple[str, str, tuple[str, int]]
+#: Rule, group key as text, number of the effect.
+Supporter = tuple[str, str, int]
 
 
 @dataclass
@@ -73,7 +78,7 @@ class State:
         throttled: (rule, value as text) → last firing.
         supports: who supports which concluded fact with which values.
         commands: ids of all commands made.
-        suspended: rules that take no more part.
+        suspended: rules that do not fire.
     """
 
     facts: Facts
@@ -81,7 +86,7 @@ class State:
     groups: dict[str, dict[str, Group]] = field(default_factory=dict)
     once: dict[tuple[str, bool, str], int] = field(default_factory=dict)
     throttled: dict[tuple[str, str], int] = field(default_factory=dict)
-    supports: dict[Supporter, tuple[str, tuple[Value, ...]]] = field(default_factory=dict)
+    supports: dict[Supporter, FactConcluded] = field(default_factory=dict)
     commands: list[str] = field(default_factory=list)
     suspended: set[str] = field(default_factory=set)
 

@@ -63,12 +63,21 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The dispatcher says what became of a command: sent, expired, withdrawn or failed. ``command`` as in Report."""
+    """The dispatcher says what became of a command: sent, unknown, expired, withdrawn. ``command`` as in Report."""
 
     at: int
     seq: int
     command: str | int
     status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """An operator lets a suspended rule fire again."""
+
+    at: int
+    seq: int
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,5 +87,5 @@ class Advance:
     to_ms: int
 
 
-Entry = Assert | Retract | Reorg | Report | Result
+Entry = Assert | Retract | Reorg | Report | Result | Resume
 Step = Entry | Advance
