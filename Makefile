@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench asan clean
+.PHONY: help demo test chaos lint types bench asan clean
 
 help: ## Show what there is to make.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -16,6 +16,9 @@ demo: $(READY) ## Run the guided demonstration: a real daemon, real packs, a cra
 
 test: $(READY) ## Run every test; those that need a Redis server start their own.
 	@$(BIN)/python -m pytest
+
+chaos: $(READY) ## Kill, pause and starve what must survive it, for half an hour.
+	@$(BIN)/python -m pytest -m slow
 
 lint: $(READY) ## Check style, formatting and who imports whom.
 	@$(BIN)/ruff check .

@@ -182,7 +182,7 @@ def group_record(group: Group) -> dict[str, Any]:
             [number, memory.name, list(key), _plain(memory, key, group, number)]
             for number, (memory, key) in group.supports.items()
         ]
-    if group.ended is not None:
+    if group.ended:
         record["ended"] = [_ending(item) for item in group.ended]
     return record
 

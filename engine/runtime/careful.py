@@ -1,32 +1,68 @@
-"""After an unclean stop: what was in hand is taken one entry at a time, so that one bad entry cannot kill for ever."""
+"""After an unclean stop: what was in hand is taken so that one bad entry cannot kill the daemon for ever.
+
+First in small groups, each noted before it is evaluated. If a group is the end of the process, its entries are taken
+one at a time at the next start, each noted alone; the one that is found noted so is the culprit. So a daemon that was
+killed from outside is back at work after a few round trips, and still nothing but a culprit is ever quarantined.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
 
 from engine import limits
 from engine.errors import FactRejectedError
-from engine.model.journal import StreamId
+from engine.model.journal import ZERO_ID, RawEntry, StreamId
 from engine.runtime.logging import logger
 from engine.runtime.patience import patiently
 
 if TYPE_CHECKING:
     from engine.runtime.loop import Loop, LoopStore
 
-#: An entry whose evaluation is begun for the third time, and never ended, is quarantined.
+#: An entry of which it is found for the third time that the process died of it is quarantined: of the batch it was in,
+#: of its group, and alone.
 _TRIES: Final = 3
 #: Two batches may be in hand at once: one being decided, one on its way to Redis.
 _IN_HAND: Final = 2 * limits.MAX_BATCH
-#: Entries read at once; the server's clock is asked as often.
-_READ: Final = 100
+#: Entries read at once, and so taken as one group.
+_GROUP: Final = 100
 _LOG = logger("careful")
 
 
-class Careful:
-    """Notes each entry before it is evaluated, and takes the note back once that is over.
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """A note: the process is about to evaluate ``first`` to ``last``, and has died of them ``deaths`` times if it dies.
 
-    So a note that is found tells of a process that died in between: not before, when what was due ran, and not after,
-    when the commit was on its way.
+    Kept in ``meta`` as ``first..last:deaths``.
+    """
+
+    first: StreamId = ZERO_ID
+    last: StreamId = ZERO_ID
+    deaths: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From ``first..last:deaths``; empty: nobody is suspected."""
+        if not text:
+            return cls()
+        entries, _, deaths = text.partition(":")
+        first, _, last = entries.partition("..")
+        return cls(StreamId.parse(first), StreamId.parse(last), int(deaths))
+
+    def __str__(self) -> str:
+        return f"{self.first}..{self.last}:{self.deaths}" if self.deaths else ""
+
+    def deaths_of(self, entry: StreamId) -> int:
+        """How often the process died of that entry, or of its group."""
+        return self.deaths if self.first <= entry <= self.last else 0
+
+
+class Careful:
+    """Used by the loop until everything that may have been in hand is committed.
+
+    A note of one entry is taken back as soon as its evaluation is over, and nothing else is under way meanwhile. So one
+    that is found tells of a process that died in between: not before, when what was due ran or an earlier commit was
+    on its way, and not after.
     """
 
     def __init__(self, store: LoopStore, epoch: int, poison: str) -> None:
@@ -35,43 +71,50 @@ class Careful:
         Args:
             store: where notes go.
             epoch: the leadership.
-            poison: ``entry:count``, as the last process left it; empty: it left none.
+            poison: the note of the last process; empty: it left none.
         """
         self._store = store
         self._epoch = epoch
-        entry, _, count = poison.partition(":")
-        self._suspect, self._count = entry, int(count or "0")
+        self._found = Suspects.parse(poison)
         self._noted = poison
         self._left = _IN_HAND
 
     async def run(self, loop: Loop) -> bool:
-        """Apply a few of the entries that may have been in hand; False once there are no more."""
+        """Apply some of the entries that may have been in hand; False once there are no more."""
         server_ms = await loop.server_ms()
         after = loop.engine.position
-        entries = await patiently(lambda: self._store.read_journal(after, min(_READ, self._left)))
-        for identity, fields in entries:
-            if loop.is_stopping:
-                return False
-            entry = StreamId.parse(identity)
-            now = await loop.run_due_before(entry, server_ms)
-            if await self._begin(entry):
-                await loop.take(identity, entry, fields, now)
-            else:
-                self._quarantine(loop, entry, fields, now)
-            # Taken back before the commit: to die while that is on its way says nothing about the entry.
-            await self._note("")
-            await loop.commit()
-            self._left -= 1
-        if entries and self._left:
+        entries = await patiently(lambda: self._store.read_journal(after, min(_GROUP, self._left)))
+        if any(self._found.deaths_of(StreamId.parse(identity)) for identity, _ in entries):
+            for identity, fields in entries:
+                if loop.is_stopping:
+                    return False
+                await self._take_alone(loop, identity, fields, server_ms)
+        elif entries:
+            await self._take_together(loop, entries, server_ms)
+        self._left -= len(entries)
+        if entries and self._left > 0 and not loop.is_stopping:
             return True
         await self._note("")
         return False
 
-    async def _begin(self, entry: StreamId) -> bool:
-        """Note that an entry is about to be evaluated; False if that has killed too often."""
-        count = self._count + 1 if str(entry) == self._suspect else 1
-        await self._note(f"{entry}:{count}")
-        return count < _TRIES
+    async def _take_together(self, loop: Loop, entries: list[RawEntry], server_ms: int | None) -> None:
+        first, last = StreamId.parse(entries[0][0]), StreamId.parse(entries[-1][0])
+        await self._note(str(Suspects(first, last, 1)))
+        await loop.decide(entries, server_ms, None)
+        await loop.settled()
+
+    async def _take_alone(self, loop: Loop, identity: bytes, fields: list[bytes], server_ms: int | None) -> None:
+        entry = StreamId.parse(identity)
+        now = await loop.run_due_before(entry, server_ms)
+        found = self._found.deaths_of(entry)
+        is_culprit = self._found.first == self._found.last and found == _TRIES - 1
+        if is_culprit:
+            self._quarantine(loop, entry, fields, now)
+        else:
+            await self._note(str(Suspects(entry, entry, found + 1)))
+            await loop.take(identity, entry, fields, now)
+            await self._note(str(self._found))
+        await loop.commit()
 
     async def _note(self, text: str) -> None:
         if text != self._noted:

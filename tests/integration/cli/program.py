@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,13 @@ def environment() -> dict[str, str]:
 class RunningDaemon:
     """``lockstep run``, its log read line by line as it comes."""
 
-    def __init__(self, directory: Path, *words: str | Path) -> None:
+    def __init__(self, directory: Path, *words: str | Path, env: Mapping[str, str] | None = None) -> None:
         self.lines: list[dict[str, Any]] = []
         self._coming: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self.process = subprocess.Popen(
             [*PROGRAM, "run", *map(str, words)],
             cwd=directory,
-            env=environment(),
+            env=environment() | dict(env or {}),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )

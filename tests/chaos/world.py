@@ -1,0 +1,247 @@
+"""A Redis, packs and daemons in processes of their own, for tests that kill any of them.
+
+``World.replayed`` gives the measure: another world in which the same journal is decided by one daemon that nobody
+disturbs. Both run with ``--time journal``, so what is decided follows from the journal alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from engine.clock import monotonic_ms
+from engine.model.records import decode_claim, parse_fact_field
+from engine.store.embedded import EmbeddedServer
+from engine.store.keys import Keys
+from engine.store.url import Endpoint
+from tests.integration.cli.program import PROGRAM, RunningDaemon, environment
+
+KEYS = Keys()
+PATIENCE_MS = 100_000
+#: Facts sent in one round trip.
+_AT_ONCE = 200
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What was decided, in a form that does not depend on when, or how often, a daemon was started."""
+
+    outbox: list[Row]
+    facts: dict[bytes, bytes]
+    active: dict[bytes, bytes]
+    audit: list[Row]
+    rejected: list[Row]
+
+    def assert_same(self, other: Decided) -> None:
+        """Part by part, so that a difference can be read."""
+        assert self.outbox == other.outbox
+        assert self.rejected == other.rejected
+        assert self.audit == other.audit
+        _assert_same_fields(self.facts, other.facts)
+        _assert_same_fields(self.active, other.active)
+
+
+def _assert_same_fields(one: dict[bytes, bytes], other: dict[bytes, bytes]) -> None:
+    differing = [f"{n!r}: {one.get(n)!r} <> {other.get(n)!r}" for n in one | other if one.get(n) != other.get(n)]
+    assert not differing, "\n".join(differing[:10])
+
+
+@dataclass
+class World:
+    """One Redis and one deployment's directory."""
+
+    directory: Path
+    endpoint: Endpoint
+    daemons: list[RunningDaemon] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.directory.mkdir(exist_ok=True)
+        self.redis: Any = redis.Redis(
+            unix_socket_path=str(self.endpoint.path), decode_responses=False, socket_timeout=10
+        )
+
+    # -- programs ----------------------------------------------------------------
+    def daemon(self, *words: str | Path, env: Mapping[str, str] | None = None) -> RunningDaemon:
+        """A daemon of this world, started."""
+        started = RunningDaemon(self.directory, "--redis", str(self.endpoint), *words, env=env)
+        self.daemons.append(started)
+        return started
+
+    def lockstep(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        """Another command of the program, run to its end."""
+        return subprocess.run(
+            [*PROGRAM, *map(str, words), "--redis", str(self.endpoint)],
+            cwd=self.directory,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def pack(self, name: str, text: str) -> Path:
+        """A pack file; gives its directory, for ``--packs``."""
+        packs = self.directory / "packs"
+        packs.mkdir(exist_ok=True)
+        (packs / f"{name}.yaml").write_text(text)
+        return packs
+
+    def lease_runs_out(self) -> None:
+        """As waiting for six seconds would have it."""
+        self.redis.delete(KEYS.lease)
+
+    def end(self) -> None:
+        """Let nothing of it go on."""
+        for each in self.daemons:
+            if each.process.poll() is None:
+                with suppress(ProcessLookupError):
+                    os.kill(each.process.pid, signal.SIGCONT)
+                each.kill()
+        self.redis.close()
+
+    # -- the journal ---------------------------------------------------------------
+    def send(self, facts: Iterable[Fact]) -> list[str]:
+        """XADD each; gives the ids once all are acknowledged."""
+        ids: list[str] = []
+        for slice_ in _slices(facts, _AT_ONCE):
+            pipe = self.redis.pipeline(transaction=False)
+            for fact in slice_:
+                pipe.xadd(KEYS.journal, fact.fields(), id=fact.entry)
+            ids += [identity.decode() for identity in pipe.execute()]
+        return ids
+
+    def last_id(self) -> str:
+        """Of the journal."""
+        found = self.redis.xrevrange(KEYS.journal, count=1)
+        return found[0][0].decode() if found else "0-0"
+
+    def cursor(self) -> str:
+        """The last applied entry that is durable."""
+        text = self.redis.hget(KEYS.meta, "cursor") or b"0-0@0"
+        return text.decode().partition("@")[0]
+
+    def is_caught_up(self) -> bool:
+        """Everything in the journal is applied, and every command has gone out."""
+        rows = self.redis.hvals(KEYS.dispatch)
+        return self.cursor() == self.last_id() and not any(b"queued" in row or b"sending" in row for row in rows)
+
+    def wait_until(self, holds: Callable[[], object], daemon: RunningDaemon | None = None) -> None:
+        """Look again and again until it holds, as long as the daemon lives and patience lasts."""
+        began = monotonic_ms()
+        while not holds():
+            if daemon is not None and daemon.process.poll() is not None:
+                raise AssertionError(f"the daemon ended with {daemon.wait_end()}: {daemon.lines[-5:]}")
+            assert monotonic_ms() - began < PATIENCE_MS, f"cursor {self.cursor()}, journal {self.last_id()}"
+            self.redis.blpop(["nobody:writes:this"], timeout=0.02)  # leaves the processors to who is waited for
+
+    # -- what came of it -------------------------------------------------------------
+    def commands(self) -> list[Row]:
+        """The outbox, in order."""
+        return [row for _, row in self.stream(KEYS.outbox)]
+
+    def count_commands(self) -> int:
+        """In the outbox."""
+        return int(self.redis.xlen(KEYS.outbox))
+
+    def stream(self, key: str) -> list[tuple[str, Row]]:
+        """All entries of a stream."""
+        return [
+            (identity.decode(), {name.decode(): value.decode(errors="replace") for name, value in fields.items()})
+            for identity, fields in self.redis.xrange(key)
+        ]
+
+    def events(self, name: str = "") -> list[dict[str, Any]]:
+        """The events of the audit, each with the ``at`` and ``cause`` of its decision."""
+        return [
+            {**event, "at": int(row["at"]), "cause": row["cause"]}
+            for _, row in self.stream(KEYS.audit)
+            for event in json.loads(row["events"])
+            if name in ("", event["event"])
+        ]
+
+    def facts(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Facts of a kind, by the first part of their key."""
+        found: dict[str, dict[str, Any]] = {}
+        for name, record in self.redis.hgetall(KEYS.facts).items():
+            of, key, _ = parse_fact_field(name)
+            if of == kind:
+                found[str(key[0])] = json.loads(decode_claim(record).data)
+        return found
+
+    def decided(self) -> Decided:
+        """Everything that follows from the journal."""
+        outbox = [{n: v for n, v in row.items() if n != "epoch"} for row in self.commands()]
+        return Decided(
+            outbox,
+            self.redis.hgetall(KEYS.facts),
+            self.redis.hgetall(KEYS.active),
+            [row for _, row in self.stream(KEYS.audit)],
+            [row for _, row in self.stream(KEYS.rejected)],
+        )
+
+    def assert_each_command_once(self) -> None:
+        """In the outbox, and in the stream its executor reads."""
+        made = [row["command"] for row in self.commands()]
+        assert len(made) == len(set(made))
+        sent = [row["command"] for _, row in self.stream(KEYS.commands("executor"))]
+        wanted = [row["command"] for row in self.commands() if row["connector"] == "executor"]
+        assert sorted(sent) == sorted(wanted)
+
+    def replayed(self, directory: Path, server: EmbeddedServer) -> World:
+        """Another world with the same journal, decided from its beginning without a disturbance. Nothing is sent."""
+        other = World(directory, server.endpoint)
+        (directory / ".lockstep").mkdir()
+        (directory / ".lockstep" / "secret").write_bytes((self.directory / ".lockstep" / "secret").read_bytes())
+        (directory / ".lockstep" / "secret").chmod(0o600)
+        other.redis.hset(KEYS.rulebase, mapping=self.redis.hgetall(KEYS.rulebase))
+        paused = {f"paused:connector:{row['connector']}": "1" for row in self.commands()}
+        other.redis.hset(KEYS.meta, mapping=paused | {"epoch": "0"})
+        for slice_ in _slices(self.stream(KEYS.journal), _AT_ONCE):
+            pipe = other.redis.pipeline(transaction=False)
+            for identity, fields in slice_:
+                pipe.xadd(KEYS.journal, fields, id=identity)
+            pipe.execute()
+        undisturbed = other.daemon("--time", "journal")
+        other.wait_until(lambda: other.cursor() == other.last_id(), undisturbed)
+        assert undisturbed.stop() == 0
+        return other
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One entry to send."""
+
+    kind: str
+    values: dict[str, Any]
+    op: str = "assert"
+    entry: str = "*"
+    more: dict[str, str] = field(default_factory=dict)
+
+    def fields(self) -> dict[str, str]:
+        """As any sender writes it."""
+        data = json.dumps(self.values, separators=(",", ":"))
+        return {"op": self.op, "kind": self.kind, "source": "producer", "data": data, **self.more}
+
+
+def _slices(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    held: list[Any] = []
+    for item in items:
+        held.append(item)
+        if len(held) == size:
+            yield held
+            held = []
+    if held:
+        yield held
+
+
+__all__ = ["KEYS", "Decided", "Fact", "World"]
