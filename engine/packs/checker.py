@@ -66,9 +66,8 @@ def _check_uses(packs: dict[str, Pack], problems: list[Problem]) -> None:
     for pack in packs.values():
         for used, span in pack.uses.items():
             if used not in packs:
-                hint = did_you_mean(
-                    used, [name for name in packs if name != pack.name and not name.startswith("?")], "packs"
-                )
+                known = [name for name in packs if name != pack.name and not name.startswith("?")]
+                hint = did_you_mean(used, known, "packs") or "give its files too, or take it out of 'use'"
                 complain(problems, span, "E311", f"no pack {quoted(used)} among the files given", hint)
 
 

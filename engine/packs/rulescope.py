@@ -17,6 +17,7 @@ from engine.packs.names import check_alias
 from engine.packs.nodes import ListNode, Node, ScalarNode
 
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?")
+_OWNER = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\s*\.")
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 
 Text = tuple[str, Span]
@@ -60,6 +61,8 @@ class RuleScope:
         taken: names bound so far, those of inner terms too.
         later: names that a later term binds.
         broken: names whose term is wrong already; texts that read them are passed over, to say each thing once.
+        is_doubtful: a term is wrong so that it is not known which name it would bind; facts of unknown names are passed
+            over.
         beyond: names that are bound, but not for what is read here → where they are bound; for plans.
     """
 
@@ -69,16 +72,19 @@ class RuleScope:
     taken: set[str] = field(default_factory=set)
     later: dict[str, Span] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
+    is_doubtful: bool = False
     beyond: dict[str, str] = field(default_factory=dict)
 
     def bind(self, node: ScalarNode | None, what: str) -> str | None:
         """A new name, if it is one and not taken by an earlier term."""
         if node is None:
+            self.is_doubtful = True
             return None
         self.later.pop(node.text, None)
         name = check_alias(node, what, self.problems)
         if name is None:
             self.broken.add(node.text)
+            self.is_doubtful = True
             return None
         if name in self.taken:
             hint = "each name of a rule is bound once; rename this one"
@@ -96,12 +102,17 @@ class RuleScope:
                 message = f"'{name}' is bound only at line {self.later[name].line}"
                 complain(self.problems, span, "E322", message, "move this below, or that above")
                 return False
-        if read & self.broken:
+        if read & self.broken or (self.is_doubtful and self._reads_strangers(text)):
             return False
         for name in sorted(read & self.beyond.keys()):
             complain(self.problems, span, "E623", f"'{name}' cannot be read here", self.beyond[name])
             return False
         return True
+
+    def _reads_strangers(self, text: str) -> bool:
+        """Whether a text reads a field of what nothing here is called."""
+        owners = set(_OWNER.findall(_STRING.sub("''", text[:MAX_EXPRESSION_CHARS])))
+        return not owners <= {"params", *self.scope.aliases, *self.scope.locals, *self.taken, *self.beyond}
 
     def conditions(self, node: Node | None, scope: Scope | None = None) -> tuple[Expr, ...]:
         """What a ``where`` or ``check`` says, typed."""

@@ -37,6 +37,7 @@ _MOST_DISTINCT: Final = 1_000
 def read_terms(node: ListNode, scope: RuleScope) -> tuple[Term, ...]:
     """All terms in file order; what they bind is in the scope afterwards."""
     heads = [(body, head) for each in node.items if (body := _body(each, scope)) and (head := _head(body, scope))]
+    scope.is_doubtful |= len(heads) < len(node.items)
     for _, head in heads:
         bound = _bound_name(head)
         if bound is not None:

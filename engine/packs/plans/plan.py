@@ -92,6 +92,7 @@ def _read_for(form: Form, around: Surroundings) -> tuple[tuple[Pattern, ...], Re
     scope = first_realm(around)
     given = form.list("for")
     terms = read_terms(given, scope) if given is not None else ()
+    scope.is_doubtful |= given is None
     patterns = tuple(term for term in terms if isinstance(term, Pattern))
     if given is not None and len(terms) == len(given.items):
         for term in terms:

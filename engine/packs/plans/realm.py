@@ -83,6 +83,7 @@ class Realm:
         scope = _copy(self.bound)
         scope.scope.absorb(read.scope)
         scope.broken |= read.broken
+        scope.is_doubtful |= read.is_doubtful
         scope.taken |= _names(read)
         for name in _names(read):
             scope.beyond.pop(name, None)
@@ -114,6 +115,7 @@ def _copy(scope: RuleScope) -> RuleScope:
         scope.scope.child(),
         taken=set(scope.taken),
         broken=set(scope.broken),
+        is_doubtful=scope.is_doubtful,
         beyond=dict(scope.beyond),
     )
 

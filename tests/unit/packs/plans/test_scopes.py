@@ -9,7 +9,7 @@ import pytest
 from engine.model.exprtools import aliases_read, locals_read, unparse
 from engine.model.rules import Let
 from tests.unit.packs.packs import codes, load
-from tests.unit.packs.plans.texts import changed, plan, problems
+from tests.unit.packs.plans.texts import PLAN, changed, plan, problems
 
 _ACHIEVED = "achieved: =delivered(i.target, i.asset_in) >= i.amount"
 _UNDO = "with: {amount: =t.amount}"
@@ -209,3 +209,22 @@ def test_plans_of_several_files_are_sorted_by_name(tmp_path: Path) -> None:
     assert result.rulebase is not None
     assert [p.name for p in result.rulebase.plans] == ["p.an", "p.one"]
     assert result.rulebase.plans[0].last_before_return is None
+
+
+def test_a_fact_without_a_name_does_not_make_all_its_readers_wrong(tmp_path: Path) -> None:
+    assert [p.code for p in problems(tmp_path, ("- intent: i\n", "- intent:\n"))] == ["E305"]
+    assert [p.code for p in problems(tmp_path, ("- transfer: t\n", "- transfer: =t\n"))] == ["E304"]
+    assert [
+        p.code for p in problems(tmp_path, ("    for:\n      - intent: i\n        where", "    for:\n      where"))
+    ] == ["E300"]
+
+
+@pytest.mark.parametrize("word", [None, "", " []", " {}", " x"])
+def test_no_line_can_be_lost_or_mangled_so_that_the_check_itself_fails(tmp_path: Path, word: str | None) -> None:
+    lines = PLAN.splitlines()
+    for number, line in enumerate(lines):
+        head, colon, _ = line.partition(":")
+        new = [] if word is None else [f"{head}{colon}{word}"]
+        for problem in load(tmp_path, "\n".join([*lines[:number], *new, *lines[number + 1 :]])).problems:
+            assert problem.line, problem
+            assert problem.hint, problem
