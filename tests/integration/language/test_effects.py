@@ -74,7 +74,7 @@ rules:
 """
 
 
-def everything(w: World, at: int = 0, **other: Any) -> None:
+def everything(w: World, at: int = 0, **other: Any) -> None:  # noqa: ANN401
     """A fact with every type."""
     values: dict[str, Any] = {
         "id": "é",
