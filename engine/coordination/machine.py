@@ -54,12 +54,7 @@ class Machine:
         """The parts with a bound of their own need longer than there is to the deadline."""
         if self.case.deadline is None:
             return False
-        longest: dict[str, int] = {}
-        for _ in self.plan.steps:
-            for step in self.plan.steps:
-                before = max((longest.get(name, 0) for name in step.after), default=0)
-                longest[step.name] = before + (step.action.within_ms or 0)
-        return self.desk.now + max(longest.values(), default=0) > self.case.deadline
+        return self.desk.now + self.plan.needed_ms > self.case.deadline
 
     def advance(self, gone: set[tuple[str, tuple[Any, ...]]]) -> None:
         """Look until nothing changes.
