@@ -83,4 +83,4 @@ def check_asset(form: Form, key: str, amount: Expr, asset: Expr, scope: RuleScop
     if of is None or named is None or scope.scope.are_same_asset(of, named):
         return
     hint = f"state '{of} == {named}' in a condition before it, or write raw(…) for a bare number"
-    complain(form.problems, form.at(key), "E617", f"an amount of {of} where one of {named} is meant", hint)
+    complain(form.problems, form.at(key), "W605", f"an amount of {of} booked as one of {named}", hint)

@@ -107,7 +107,7 @@ def test_a_condition_that_is_wrong_does_not_make_its_readers_wrong(tmp_path: Pat
 
 def test_assets_that_evidence_equates_count_in_moves(tmp_path: Path) -> None:
     found = problems(tmp_path, ("t.intent == i.id and t.asset == i.asset_in and", "t.intent == i.id and"))
-    assert [p.code for p in found] == ["E617"]
+    assert [p.code for p in found] == ["W605"]
     assert "'t.asset == i.asset_in'" in found[0].hint
 
 
@@ -122,7 +122,7 @@ def test_what_moves_may_be_a_plain_number_or_computed(tmp_path: Path, value: str
 
 def test_an_asset_may_be_named_outright(tmp_path: Path) -> None:
     pair = ("gets: {asset: =i.asset_in, amount: =t.amount", "gets: {asset: USDC, amount: =t.amount")
-    assert [p.code for p in problems(tmp_path, pair)] == ["E617"]
+    assert [p.code for p in problems(tmp_path, pair)] == ["W605"]
     stated = ("t.asset == i.asset_in and", 't.asset == "USDC" and')
     assert problems(tmp_path, pair, stated) == []
 
