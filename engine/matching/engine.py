@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Final
 
 from engine import limits
@@ -29,6 +30,7 @@ from engine.matching.plans import PlanDriver
 from engine.matching.reports import Reports
 from engine.matching.sources import Source, Sources
 from engine.matching.timeline import ENGINE, EXPIRY, FLIP, GROUP, OCCURRENCE, DueItem, Timeline
+from engine.matching.watchers import Watchers
 from engine.model.journal import Cursor, Rejection, StreamId
 from engine.model.plans import Plan
 from engine.model.rules import RuleBase, Schedule
@@ -70,6 +72,7 @@ class Engine:
         now: the time reached: everything due before it has been processed.
         position: the last applied journal entry.
         changes: what is not committed yet.
+        arrived: while state is put back: the matches found, instead of having them judged.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Engine:
         self.changes = Changes()
         self.timeline = Timeline()
         self.work: list[Work] = []
+        self.arrived: dict[Match, None] | None = None
         self.base = FactBase(rulebase.kinds.values(), self.timeline, self.changes, self.work)
         self.effects = Effects(self.base, self.changes, rulebase.revision)
         times = [(schedule, surroundings.times_of(schedule)) for schedule in rulebase.schedules]
@@ -123,6 +127,8 @@ class Engine:
                         memories[plan.kinds[0]].solo_nodes.append((mask, node))
                     else:
                         seat.nodes.append((mask, node))
+        for memory in memories.values():
+            memory.watchers = Watchers(memory.solo_nodes)
         self.sources.is_watched = any(
             kind == "source"
             for node in self.nodes.values()
@@ -131,9 +137,16 @@ class Engine:
 
     # -- matches come and go (MatchSink) ---------------------------------------
     def found(self, match: Match) -> None:
-        """A match is complete: its rules must judge it."""
-        pair = (match,)
-        self.work.extend((node, pair) for node in match.ground.nodes)
+        """A match is complete: the rules that may hold for it must judge it."""
+        if self.arrived is not None:
+            self.arrived[match] = None
+            return
+        nodes, fact = match.ground.nodes, match.facts[0]
+        if match.ground.is_solo and fact is not None:
+            nodes = fact.memory.watchers.of(fact.values)
+        if nodes:
+            pair = (match,)
+            self.work += [(node, pair) for node in nodes]
 
     def lost(self, match: Match) -> None:
         """A match is no more."""
@@ -203,11 +216,7 @@ class Engine:
         if at is None:
             at = now
         elif at > now + self.surroundings.max_skew_ms:
-            raise FactRejectedError(
-                "F303",
-                f"observed_at {at} is {at - now} ms ahead of the entry's time {now}",
-                "set the sender's clock; observed_at is unix milliseconds",
-            )
+            raise _skewed(at, now)
         if self.base.removed_blocks:
             removed = self.base.stands_on_removed(memory, values, now)
             if removed is not None:
@@ -231,11 +240,12 @@ class Engine:
         if memory is None:
             raise _unknown_kind(envelope.kind, self.base)
         if memory.kind.engine or memory.kind.concluded:
-            raise FactRejectedError("F302", f"facts of kind {memory.name} are not retracted by senders", "")
+            hint = "it goes when what made it no longer holds; retract what it stands on"
+            raise FactRejectedError("F302", f"facts of kind {memory.name} are not retracted by senders", hint)
         key, order = self.base.decoders[memory.name].decode_retract(envelope.data)
         at = now if envelope.observed_at is None else envelope.observed_at
         if at > now + self.surroundings.max_skew_ms:
-            raise FactRejectedError("F303", f"observed_at {at} is {at - now} ms ahead", "set the sender's clock")
+            raise _skewed(at, now)
         taken = self.base.retract(memory, key, envelope.source, order, at, now)  # type: ignore[arg-type]
         if not taken:
             self._superseded(envelope, now)
@@ -373,11 +383,17 @@ class Engine:
         }
 
 
+def _skewed(at: int, now: int) -> FactRejectedError:
+    message = f"observed_at {at} is {at - now} ms ahead of the entry's time {now}"
+    return FactRejectedError("F303", message, "set the sender's clock; observed_at is unix milliseconds")
+
+
 def _unknown_kind(name: str, base: FactBase) -> FactRejectedError:
     known = sorted(n for n, m in base.memories.items() if not m.kind.engine)
-    return FactRejectedError(
-        "F301", f"no pack in force declares a kind {name!r}", f"known kinds: {', '.join(known[:40])}"
-    )
+    close = get_close_matches(name, known, 1)
+    hint = f"known kinds: {', '.join(known[:40])}" if known else "push a pack that declares it"
+    hint = f"did you mean {close[0]}? {hint}" if close else hint
+    return FactRejectedError("F301", f"no pack in force declares a kind {name!r}", hint)
 
 
 def said(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds

@@ -48,8 +48,9 @@ class Reports:
         memory = engine.base.memories["command"]
         fact = memory.facts.get((command,))
         if fact is None:
+            days = limits.COMMAND_KEEP_MS // 86_400_000
             raise FactRejectedError(
-                "F309", f"no command {command!r} is known", f"it may have ended over {limits.COMMAND_KEEP_MS} ms ago"
+                "F309", f"no command {command!r} is known", f"send the id as it was given; it is kept for {days} days"
             )
         position = memory.kind.positions["status"]
         before = fact.values[position]

@@ -214,7 +214,7 @@ def _check_json_numbers(value: object, where: str) -> None:
 def _read_json(value: object, where: str) -> str:
     """Carried as canonical text; its depth was bounded when the whole was parsed."""
     if value is None:
-        _wrong(where, "a JSON value", value, "")
+        _wrong(where, "a JSON value", value, "null is absence: leave the field out, if it is optional")
     _check_json_numbers(value, where)
     return canonical(value)
 
