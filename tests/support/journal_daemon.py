@@ -22,14 +22,15 @@ _PATIENCE_S: Final = 30
 
 
 class JournalDaemon(World):
-    """``lockstep run --time journal`` with its embedded server."""
+    """``lockstep run --time journal`` with its embedded server; ``time="server"`` for the real clock."""
 
-    def __init__(self, folder: Path, *packs: str, command: tuple[str, ...] = ()) -> None:
+    def __init__(self, folder: Path, *packs: str, command: tuple[str, ...] = (), time: str = "journal") -> None:
         super().__init__()
         self.keys = Keys()
         self.data = folder / "data"
         self.log = folder / "log"
         self.packs = write_packs(folder / "packs", packs)
+        self.time = time
         self._command = command or (sys.executable, "-m", "engine.cli.main")
         self.client: Any = None  # redis-py's types say str or bytes; this connection says bytes
         self._seen: Any = "0-0"
@@ -38,7 +39,7 @@ class JournalDaemon(World):
 
     def start(self) -> None:
         """Start the program and wait until it has said that it runs."""
-        words = [*self._command, "run", "--data", self.data, "--packs", self.packs, "--time", "journal"]
+        words = [*self._command, "run", "--data", self.data, "--packs", self.packs, "--time", self.time]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCKSTEP_")}
         self.process = subprocess.Popen(
             list(map(str, words)),

@@ -33,8 +33,8 @@ def daemon(tmp_path: Path) -> Iterator[MakeDaemon]:
     """Starts the real program; what still runs at the end is stopped, without a traceback in its log."""
     made: list[JournalDaemon] = []
 
-    def make(*packs: str) -> JournalDaemon:
-        made.append(JournalDaemon(tmp_path / f"daemon{len(made)}", *packs))
+    def make(*packs: str, time: str = "journal") -> JournalDaemon:
+        made.append(JournalDaemon(tmp_path / f"daemon{len(made)}", *packs, time=time))
         return made[-1]
 
     yield make
