@@ -75,6 +75,7 @@ def _is_far_enough(world: World, goal: int) -> bool:
     return world.count_commands() >= goal or world.is_caught_up()
 
 
+@pytest.mark.slow
 def test_kills_at_random_change_nothing_that_is_decided(world: World, replayed: Replay) -> None:
     kill_at_random(world, kills=2, facts=600, seed=2)
     assert_as_if_nothing_had_happened(world, replayed)
