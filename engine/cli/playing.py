@@ -51,6 +51,11 @@ def _reload(engine: Engine, entry: StreamId, fields: list[bytes], now: int, revi
     return asyncio.run(follow_order(engine, order, entry, fields, _Revisions(revisions)))
 
 
+def daemon_machinery() -> Machinery:
+    """Schedules and reloads as the daemon has them."""
+    return Machinery(ScheduleTimes, _reload)
+
+
 def run_tests(paths: Sequence[Path], *, as_json: bool, only: str | None, junit: Path | None, coverage: bool) -> bool:
     """Play the tests at those paths; whether all is as expected.
 
@@ -80,7 +85,7 @@ def run_tests(paths: Sequence[Path], *, as_json: bool, only: str | None, junit: 
 
 
 def _play(files: Sequence[TestFile], tried: Coverage | None, *, as_json: bool) -> Played:
-    machinery = Machinery(ScheduleTimes, _reload)
+    machinery = daemon_machinery()
     played: Played = []
     for file in files:
         results: list[Result] = []
@@ -154,9 +159,14 @@ def _summary(played: Played) -> None:
 
 def _print_coverage(tried: Coverage) -> None:
     never_fired, never_false = tried.never_fired(), tried.never_false()
-    fired = tried.rules - len(never_fired)
-    output.say(f"{fired} of {_count(tried.rules, 'rule')} fired", "bold")
+    never_held = tried.never_held()
+    if tried.rules:
+        output.say(f"{tried.rules - len(never_fired)} of {_count(tried.rules, 'rule')} fired", "bold")
+    if tried.conditions:
+        held = tried.conditions - len(never_held)
+        output.say(f"{held} of {_count(tried.conditions, 'condition')} of plans held", "bold")
     _list_untried("never fired", never_fired)
+    _list_untried("never held", never_held)
     _list_untried("never what failed: these terms could be deleted, and no test would notice", never_false)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.coordination.driver import SensorNode
 from engine.insight.scenario.reasons import term_title
 from engine.matching.engine import Engine
 from engine.matching.guards import Guard
@@ -34,12 +35,18 @@ class Untried:
 
 @dataclass(slots=True)
 class _Seen:
-    """What was seen of a rule: whether it fired, and what its guard answered."""
+    """What was seen of a rule or a plan's condition: whether it fired, and what its guard answered."""
 
     rule: Rule
     judged: frozenset[int]
+    is_sensor: bool
     answers: set[int] = field(default_factory=set)
     has_fired: bool = False
+
+    @property
+    def was_tried(self) -> bool:
+        """The rule fired, or the condition held."""
+        return 0 in self.answers if self.is_sensor else self.has_fired
 
 
 class Coverage:
@@ -51,9 +58,11 @@ class Coverage:
     def watch(self, engine: Engine) -> None:
         """Note from now on what the rules of an engine answer."""
         for node in engine.nodes.values():
+            if _is_part(node):
+                continue
             seen = self._seen.get(node.name)
             if seen is None or seen.rule != node.rule:
-                seen = self._seen[node.name] = _Seen(node.rule, _judged_terms(node))
+                seen = self._seen[node.name] = _Seen(node.rule, _judged_terms(node), isinstance(node, SensorNode))
             node.guard = _noting(node.guard, seen.answers)
 
     def fired(self, rule: str) -> None:
@@ -64,18 +73,31 @@ class Coverage:
     @property
     def rules(self) -> int:
         """How many rules there are."""
-        return len(self._seen)
+        return sum(not seen.is_sensor for seen in self._seen.values())
+
+    @property
+    def conditions(self) -> int:
+        """How many conditions of plans there are."""
+        return len(self._seen) - self.rules
 
     def never_fired(self) -> list[Untried]:
         """Rules that never fired."""
-        return [Untried(name, seen.rule.span) for name, seen in sorted(self._seen.items()) if not seen.has_fired]
+        return self._untried(is_sensor=False)
+
+    def never_held(self) -> list[Untried]:
+        """Conditions of plans that never held."""
+        return self._untried(is_sensor=True)
+
+    def _untried(self, *, is_sensor: bool) -> list[Untried]:
+        found = sorted(self._seen.items())
+        return [Untried(n, s.rule.span) for n, s in found if s.is_sensor == is_sensor and not s.was_tried]
 
     def never_false(self) -> list[Untried]:
         """Terms of rules that fired, which were never the first that did not hold: no test would miss them."""
         found = []
         for name, seen in sorted(self._seen.items()):
             for number, term in enumerate(seen.rule.terms, 1):
-                if seen.has_fired and number in seen.judged and number not in seen.answers:
+                if seen.was_tried and number in seen.judged and number not in seen.answers:
                     found.append(Untried(name, term.span, term_title(term)))
         return found
 
@@ -89,10 +111,21 @@ def _noting(guard: Guard, answers: set[int]) -> Guard:
     return noting
 
 
+def _is_part(node: RuleNode) -> bool:
+    """One term of a step's ``when`` by itself, or what every plan has without saying so."""
+    if not isinstance(node, SensorNode):
+        return False
+    place = node.name.partition("#")[2]
+    return place == "cancel" or place.rpartition(".")[2].isdigit()
+
+
 def _judged_terms(node: RuleNode) -> frozenset[int]:
-    """Numbers of the terms that can be what fails: joins, lets and sums cannot."""
+    """Numbers of the terms that can be what fails: joins, lets and sums cannot, nor what a plan is for."""
     numbers = set()
+    given = node.sensor.width if isinstance(node, SensorNode) and not node.name.endswith("#for") else 0
     for number, term in enumerate(node.rule.terms, 1):
+        if number <= given:
+            continue
         if isinstance(term, Let) or (isinstance(term, Aggregate) and term.function in ("sum", "count")):
             continue
         if isinstance(term, Pattern) and term.fresh_ms is None and term.quorum is None and term.for_distinct is None:

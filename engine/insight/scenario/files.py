@@ -158,7 +158,7 @@ class _FileReader:
         ignores = test.word("others", ("ignore",)) is not None
         stepping = Stepping(wanting, self._shelf, is_lenient=bool(checks.rejected))
         instants = self._instants(raw, stepping)
-        if not instants:
+        if not raw:
             complain(problems, test.at("steps"), "E711", f"the test {quoted(name)} has no step", "add 'steps:'")
         return Case(name, test.at("test"), base, self._start_ms, instants, never, checks, ignores)
 

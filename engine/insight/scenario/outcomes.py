@@ -14,9 +14,17 @@ from engine.insight.scenario.world import Noted
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One word on how a coordination ended. ``verdict`` is ``none`` when an earlier one was withdrawn."""
+    """One word on how a coordination ended.
+
+    Attributes:
+        at_ms: when it ended, unix ms.
+        recorded_ms: when this was said: a verdict may be confirmed or amended later.
+        verdict: ``none`` when an earlier one was withdrawn.
+        said: the whole record.
+    """
 
     at_ms: int
+    recorded_ms: int
     coordination: str
     plan: str
     subject: tuple[str, ...]
@@ -61,7 +69,9 @@ def read_outcomes(noted: Iterable[Noted]) -> list[Outcome]:
         coordination = str(event.get("coordination", ""))
         before = known.get(coordination)
         subject = str(event.get("subject", "")) or None
+        ended = event.get("at")
         made = Outcome(
+            ended if isinstance(ended, int) else note.at_ms,
             note.at_ms,
             coordination,
             str(event.get("plan") or (before.plan if before else "")),
@@ -142,7 +152,7 @@ def _given_at(found: list[Outcome]) -> set[int]:
     for outcome in reversed(found):
         if (outcome.verdict, outcome.reason) != (last.verdict, last.reason):
             break
-        instants.add(outcome.at_ms)
+        instants |= {outcome.at_ms, outcome.recorded_ms}
     return instants
 
 

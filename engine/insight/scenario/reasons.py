@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from engine.coordination.case import Case
+from engine.coordination.driver import Driver
 from engine.coordination.evaluate import Bound, Surroundings, evaluate
 from engine.errors import LockstepError
 from engine.insight.scenario.judging import show_fact
 from engine.insight.scenario.moments import after
+from engine.insight.scenario.outcomes import subject_words
 from engine.insight.scenario.values import canonical, spelled, spelled_field
 from engine.insight.scenario.vocabulary import command_effects
 from engine.insight.scenario.wanted import WantedCommand
@@ -19,7 +22,8 @@ from engine.matching.match import Match
 from engine.matching.node import RuleNode, State
 from engine.model.expr import BoolOp, Expr, Unary
 from engine.model.exprtools import fields_read, unparse
-from engine.model.rules import Aggregate, Check, Let, Pattern, Pick, Rule, Term, Without
+from engine.model.plans import Action, Plan
+from engine.model.rules import Aggregate, Check, CommandEffect, Let, Pattern, Pick, Rule, Term, Without
 
 #: Rules, and matches of one rule, that an explanation speaks of.
 _SHOWN: Final = 3
@@ -32,7 +36,7 @@ def because(made: Made, engine: Engine, start_ms: int) -> tuple[str, ...]:
     """The firing behind a command and the facts it read."""
     node = engine.nodes.get(made.rule)
     rule = node.rule if node is not None else None
-    lines = [f"{made.command} was made by {made.rule or 'the engine'}{_place(rule)}"]
+    lines = [f"{made.command} was made by {made.rule or 'the engine'}{_place(rule) or _step_place(made, engine)}"]
     if made.coordination:
         lines[0] += f" for the coordination {made.coordination}"
     read = _fields_by_alias(rule) if rule is not None else {}
@@ -55,6 +59,12 @@ def _said_value(fact: Mapping[str, Any], name: str, engine: Engine, start_ms: in
 
 def _place(rule: Rule | None) -> str:
     return f" ({rule.span.file}:{rule.span.line})" if rule is not None else ""
+
+
+def _step_place(made: Made, engine: Engine) -> str:
+    plan, _, step = made.rule.rpartition(".")
+    found = next((s.span for p in engine.rulebase.plans if p.name == plan for s in p.steps if s.name == step), None)
+    return f" ({found.file}:{found.line})" if found is not None else ""
 
 
 def _fields_by_alias(rule: Rule) -> dict[str, list[str]]:
@@ -80,7 +90,53 @@ def unmet(wanted: WantedCommand, engine: Engine, at_ms: int, start_ms: int) -> t
         lines += _unmet_of(node, wanted, engine, at_ms, start_ms)
     if len(makers) > _SHOWN:
         lines.append(f"{len(makers) - _SHOWN} more rules make {wanted.command}")
+    for plan in engine.rulebase.plans:
+        for place, effect in _places(plan):
+            if f"{effect.connector}.{effect.verb}" == wanted.command:
+                lines += _unmet_of_plan(plan, place, wanted, engine, at_ms, start_ms)
     return tuple(lines)
+
+
+def _places(plan: Plan) -> Iterator[tuple[str, CommandEffect]]:
+    """Every command of a plan with the place it stands at, as the plan's conditions are named."""
+    for step in plan.steps:
+        yield from _places_of(step.name, step.action)
+        for number, undo in enumerate(step.undo):
+            yield from _places_of(f"{step.name}.undo{number}", undo.action)
+
+
+def _places_of(place: str, action: Action) -> Iterator[tuple[str, CommandEffect]]:
+    if action.command is not None:
+        yield place, action.command
+    for cause, alternatives in action.otherwise:
+        for number, alternative in enumerate(alternatives):
+            if alternative.action is not None:
+                yield from _places_of(f"{place}!{cause}{number}", alternative.action)
+
+
+def _unmet_of_plan(
+    plan: Plan, place: str, wanted: WantedCommand, engine: Engine, at_ms: int, start_ms: int
+) -> Iterator[str]:
+    """Where the coordinations of a plan stand, and what the place of the command waits for."""
+    cases = _cases(plan, engine)
+    head = f"{plan.name} {place} ({plan.span.file}:{plan.span.line})"
+    if not cases:
+        yield f"{head}: no coordination has begun"
+        begin = engine.nodes.get(f"{plan.name}#for")
+        yield from (f"  {line}" for line in _unmet_of(begin, wanted, engine, at_ms, start_ms)) if begin else ()
+        return
+    for case in cases[:_SHOWN]:
+        ended = f"ended {case.verdict} ({case.verdict_reason})" if case.ended_at is not None else "is open"
+        stands = ", ".join(f"{s.name} is {s.shown} since {after(s.since - start_ms)}" for s in case.steps.values())
+        yield f"{head}: {' '.join(subject_words(case.subject))} {ended}: {stands}"
+    when = engine.nodes.get(f"{plan.name}#{place}.when")
+    if when is not None:
+        yield from (f"  {line}" for line in _unmet_of(when, wanted, engine, at_ms, start_ms))
+
+
+def _cases(plan: Plan, engine: Engine) -> list[Case]:
+    driver = engine.driver
+    return [c for c in driver.cases.values() if c.plan == plan.name] if isinstance(driver, Driver) else []
 
 
 def _makes(rule: Rule, command: str) -> bool:

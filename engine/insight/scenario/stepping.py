@@ -151,16 +151,19 @@ class Stepping:
             hint = "expect it under 'facts' instead"
             complain(self._problems, named.span, "E706", f"facts of kind {kind.name} are made by {who} alone", hint)
             return False
-        decoder = self._wanting.vocabulary.decoder(kind.name)
-        try:
-            if op == "assert":
-                decoder.decode(data.encode())
+        refusals = []
+        for decoder in self._wanting.vocabulary.decoders(kind.name):
+            try:
+                if op == "assert":
+                    decoder.decode(data.encode())
+                else:
+                    decoder.decode_retract(data.encode())
+            except FactRejectedError as error:
+                refusals.append(error)
             else:
-                decoder.decode_retract(data.encode())
-        except FactRejectedError as error:
-            complain(self._problems, named.span, "E706", error.message, error.hint)
-            return False
-        return True
+                return True
+        complain(self._problems, named.span, "E706", refusals[-1].message, refusals[-1].hint)
+        return False
 
     def _cancel(self, pair: Pair, *, is_lenient: bool) -> list[Input]:
         """A ``cancel`` fact: its fields, or its key alone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 
 from engine.matching.decoders import KindDecoder
 from engine.model.expr import Expr, ListOf, MapOf
@@ -40,7 +40,7 @@ class Vocabulary:
     """Names and their types, over one or several rule bases.
 
     Attributes:
-        kinds: by name.
+        kinds: by name; of one declared differently, with all its fields.
         commands: ``connector.verb`` → argument → what is known of it, one entry for each way it is made.
         plans: full names.
     """
@@ -48,19 +48,28 @@ class Vocabulary:
     kinds: dict[str, Kind] = field(default_factory=dict)
     commands: dict[str, dict[str, list[Shape]]] = field(default_factory=dict)
     plans: set[str] = field(default_factory=set)
-    _decoders: dict[str, KindDecoder] = field(default_factory=dict)
+    _declared: dict[str, list[Kind]] = field(default_factory=dict)
+    _decoders: dict[str, list[KindDecoder]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rulebases: Iterable[RuleBase]) -> Vocabulary:
-        """What those rule bases declare and make; of kinds declared twice the later."""
+        """What those rule bases declare and make."""
         made = cls()
         for rulebase in rulebases:
-            made.kinds |= rulebase.kinds
+            for kind in rulebase.kinds.values():
+                made._add_kind(kind)
             for rule in rulebase.rules:
                 made._add(command_effects((rule.then, rule.exhausted, rule.ended)))
             for plan in rulebase.plans:
                 made._add_plan(plan)
         return made
+
+    def _add_kind(self, kind: Kind) -> None:
+        declared = self._declared.setdefault(kind.name, [])
+        if kind not in declared:
+            declared.append(kind)
+        whole = {each.name: each for one in declared for each in one.fields}
+        self.kinds[kind.name] = replace(kind, fields=tuple(whole.values())) if len(declared) > 1 else kind
 
     def _add(self, effects: Iterable[CommandEffect]) -> None:
         for effect in effects:
@@ -76,8 +85,8 @@ class Vocabulary:
             for name in _ESCALATION:
                 arguments.setdefault(name, []).append(None)
 
-    def decoder(self, kind: str) -> KindDecoder:
-        """Reads facts of a kind as the engine will."""
+    def decoders(self, kind: str) -> list[KindDecoder]:
+        """Read facts of a kind as the engine will, under one rule base or another."""
         if kind not in self._decoders:
-            self._decoders[kind] = KindDecoder(self.kinds[kind])
+            self._decoders[kind] = [KindDecoder(each) for each in self._declared[kind]]
         return self._decoders[kind]

@@ -245,7 +245,7 @@ class Wanting:
     def _check_plan(self, named: ScalarNode) -> None:
         plans = self.vocabulary.plans
         if named.text not in plans and named.text not in {plan.partition(".")[2] for plan in plans}:
-            hint = did_you_mean(named.text, sorted(plans), "plans")
+            hint = did_you_mean(named.text, sorted(plans), "plans") or "they have rules only"
             complain(self.problems, named.span, "E709", f"the packs have no plan {quoted(named.text)}", hint)
 
     def _places(self, form: Form, key: str) -> dict[str, dict[str, str]] | None:

@@ -23,6 +23,7 @@ from engine.matching.occurrences import Times
 from engine.matching.restore import Restoration
 from engine.matching.state import State, read_state
 from engine.model.journal import ChangeSet, Cursor, OutboxCommand, StreamId
+from engine.model.plans import Plan
 from engine.model.rules import RuleBase, Schedule
 from engine.model.signing import signed_fields
 
@@ -143,6 +144,7 @@ class World:
         self._machinery = machinery
         self._on_engine = on_engine
         self._suspend_at: dict[str, tuple[str, ...]] = {}
+        self._old_plans: dict[tuple[str, str], Plan] = {}
         self._stored = _Stored(Cursor(now_ms=start_ms), revisions={base.rulebase.revision: base.blob})
         self._compiled: Mapping[str, CompiledRule] | None = base.compiled
         self._rulebase: RuleBase = base.rulebase
@@ -250,6 +252,8 @@ class World:
         self._commit()
         engine = self.engine
         self._stored.revisions[base.rulebase.revision] = base.blob
+        # A coordination finishes under the revision it began with.
+        self._old_plans |= {(engine.rulebase.revision, plan.name): plan for plan in engine.rulebase.plans}
         order = {
             "revision": base.rulebase.revision,
             "replaces": engine.rulebase.revision,
