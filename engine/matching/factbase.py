@@ -124,10 +124,10 @@ class FactBase:
         """Note which rules read what changed in a fact, and move its matches if look-ups or joins read it."""
         memory, work = fact.memory, self.work
         if fact.solo is not None:
-            solo = (fact.solo,)
-            for mask, node in memory.solo_nodes:
-                if mask & changed:
-                    work.append((node, solo))
+            concerned = memory.watchers.concerned(before, fact.values, changed)
+            if concerned:
+                solo = (fact.solo,)
+                work += [(node, solo) for node in concerned]
         if fact.seats is not None:
             for seat, matches in fact.seats.items():
                 for mask, node in seat.nodes:

@@ -38,13 +38,15 @@ class Ground:
         nodes: the rules that share it.
         stages: per look-up: (look-up, memory of its kind).
         first_read: (seat, field) → first stage that reads it.
+        is_solo: one pattern, enumerated by its kind: the cheapest and commonest shape.
     """
 
-    __slots__ = ("first_read", "nodes", "plan", "seats", "stages")
+    __slots__ = ("first_read", "is_solo", "nodes", "plan", "seats", "stages")
 
     def __init__(self, plan: GroundPlan, memories: dict[str, KindMemory]) -> None:
         self.plan = plan
         self.seats = [Seat(self, position) for position in range(len(plan.kinds))]
+        self.is_solo = len(plan.kinds) == 1 and len(plan.cores) == 1
         self.nodes: list[RuleNode] = []
         self.stages: list[tuple[Lookup, KindMemory]] = [
             (lookup, memories[plan.kinds[lookup.seat]]) for lookup in plan.lookups
@@ -55,11 +57,6 @@ class Ground:
                 if part.seat >= 0:
                     self.first_read.setdefault((part.seat, part.field), stage)
                     self.seats[part.seat].source_bits |= 1 << part.field
-
-    @property
-    def is_solo(self) -> bool:
-        """One pattern, enumerated by its kind: the cheapest and commonest shape."""
-        return len(self.seats) == 1 and len(self.plan.cores) == 1
 
 
 class Grounder:
@@ -132,8 +129,9 @@ class Grounder:
             self._join(fact)
         waiting = memory.waiting.get(fact.key)
         if waiting:
-            for match, stage in list(waiting.items()):
-                if match.facts[match.ground.stages[stage][0].seat] is None:
+            for match, stage in list(waiting):
+                # An earlier turn of this loop may have moved the match on, or back.
+                if len(match.keys) == stage + 1 and match.facts[match.ground.stages[stage][0].seat] is None:
                     self._retreat(match, stage)
                     self._advance(match, stage)
 
@@ -211,7 +209,7 @@ class Grounder:
             key = _lookup_key(lookup, facts)
             if key is None:
                 return
-            memory.waiting.setdefault(key, {})[match] = stage
+            memory.waiting.setdefault(key, {})[(match, stage)] = None
             match.keys.append(key)
             fact = memory.facts.get(key)
             if fact is None or fact in facts:
@@ -242,10 +240,10 @@ class Grounder:
                     if not holders:
                         del held.seats[seat]
         while len(match.keys) > stage:
-            lookup, memory = match.ground.stages[len(match.keys) - 1]
             key = match.keys.pop()
+            lookup, memory = match.ground.stages[len(match.keys)]
             waiting = memory.waiting[key]
-            del waiting[match]
+            del waiting[(match, len(match.keys))]
             if not waiting:
                 del memory.waiting[key]
             fact = match.facts[lookup.seat]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from engine import limits
 from engine.matching.fact import Claim, Fact, Key
+from engine.matching.watchers import Watchers
 from engine.model.journal import StreamId
 from engine.model.kinds import Kind, Scalar, Value
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 Watch = tuple["RuleNode", "Match"]
 
 
+#: Orders before every number that a field may hold.
+_ABSENT: Final = -(2**256)
 #: Who supports a conclusion: rule, group key, number of the effect.
 Supporter = tuple[str, str, int]
 
@@ -87,10 +90,11 @@ class KindMemory:
         kind: the schema.
         facts: by key.
         indexes: by field positions, for inner terms.
-        waiting: key → matches that look up that key, with the stage of the look-up.
+        waiting: key → (match, stage) of each look-up of that key; a match may look up one key more than once.
         tombstones: (key, source or "") → tombstone.
         ttl_ms: age at which a claim is gone, or None.
         solo_nodes: (mask, rule) of the rules whose only pattern is this kind.
+        watchers: the same, sorted by what they need.
         core_seats: seats where facts of this kind enter a ground as its single core.
         source_bits: fields that look-ups or joins of some ground read.
         supporters: for concluded kinds: key → supporter → the values it concludes.
@@ -114,6 +118,7 @@ class KindMemory:
         "tombstones",
         "ttl_ms",
         "waiting",
+        "watchers",
     )
 
     def __init__(self, kind: Kind) -> None:
@@ -128,10 +133,11 @@ class KindMemory:
             self.ttl_ms = None  # it lives as long as its supporters hold
         self.facts: dict[Key, Fact] = {}
         self.indexes: dict[tuple[int, ...], Index] = {}
-        self.waiting: dict[Key, dict[Match, int]] = {}
+        self.waiting: dict[Key, dict[tuple[Match, int], None]] = {}
         self.tombstones: dict[tuple[Key, str], Tombstone] = {}
         self.blocks: dict[tuple[str, str], dict[Fact, None]] = {}
         self.solo_nodes: list[tuple[int, RuleNode]] = []
+        self.watchers = Watchers()
         self.solo_ground: Seat | None = None
         self.core_seats: list[Seat] = []
         self.joined_bits = 0
@@ -150,12 +156,15 @@ class KindMemory:
     # -- order ---------------------------------------------------------------
     def order_of(self, values: tuple[Value, ...]) -> tuple[int, ...]:
         """Values of the kind's order fields; an absent one is older than any."""
-        return tuple([v if isinstance(v := values[p], int) else -1 for p in self.order])
+        return tuple([v if isinstance(v := values[p], int) else _ABSENT for p in self.order])
 
-    def rank(self, claim: Claim) -> tuple[tuple[int, ...], int, int, StreamId]:
-        """What newer means among claims: the kind's order, then observed_at, seq and journal position."""
+    def rank(self, claim: Claim) -> tuple[tuple[int, ...], int, int, StreamId, str]:
+        """What newer means among claims: the kind's order, observed_at, seq and journal position.
+
+        Rules may say several things at one position; among those the source decides.
+        """
         seq = -1 if claim.seq is None else claim.seq
-        return self.order_of(claim.values) if self.order else (), claim.at, seq, claim.position
+        return self.order_of(claim.values) if self.order else (), claim.at, seq, claim.position, claim.source
 
     def _is_older(self, new: Claim, old: Claim, has_observed_at: bool) -> bool:
         if self.order:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -88,6 +89,7 @@ class Restoration:
     # -- facts and memories ----------------------------------------------------
     def _load(self) -> None:
         engine, state = self.engine, self.state
+        engine.arrived = {}
         engine.now = state.cursor.now_ms
         engine.position = engine.effects.position = state.cursor.entry
         engine.firing.now = engine.now
@@ -140,22 +142,30 @@ class Restoration:
 
     def _judge(self, standing: dict[str, list[_Standing]], *, is_reload: bool) -> None:
         engine = self.engine
-        work, engine.work[:] = engine.work[:], []
-        by_match: dict[tuple[str, str], _Standing] = {}
+        by_match: dict[str, dict[RuleNode, _Standing]] = {}
         for rule, groups in standing.items():
+            node = engine.nodes.get(rule)
+            if node is None:
+                continue
             for entry in groups:
                 for text in entry.members:
-                    by_match[(rule, text)] = entry
-        seen: set[tuple[RuleNode, Match]] = set()
-        for node, matches in work:
-            for match in matches:
-                if match.is_complete and (node, match) not in seen:
-                    seen.add((node, match))
-                    self._judge_one(node, match, by_match.get((node.name, match.text)), is_reload=is_reload)
+                    by_match.setdefault(text, {})[node] = entry
+        for match in self._found():
+            if match.is_complete:
+                stood = by_match.get(match.text, {}) if by_match else {}
+                for node in _judges(match, stood):
+                    self._judge_one(node, match, stood.get(node), is_reload=is_reload)
         for rule, groups in standing.items():
             for entry in groups:
                 if entry.group is None:
                     self._vanished(rule, entry, is_reload=is_reload)
+
+    def _found(self) -> Iterable[Match]:
+        """Every match, each once: what was there before the first fact, and what came with the facts."""
+        engine = self.engine
+        arrived, engine.arrived = engine.arrived or {}, None
+        work, engine.work[:] = engine.work[:], []
+        return dict.fromkeys([*(match for _, matches in work for match in matches), *arrived])
 
     def _judge_one(self, node: RuleNode, match: Match, entry: _Standing | None, *, is_reload: bool) -> None:
         firing, now, held = self.engine.firing, self.engine.now, entry is not None
@@ -261,6 +271,17 @@ class Restoration:
         changes = self.engine.changes
         if not self.alarms:
             changes.discard()
+
+
+def _judges(match: Match, stood: Iterable[RuleNode]) -> Iterable[RuleNode]:
+    """The rules for which a match may hold or has held."""
+    fact = match.facts[0]
+    if not match.ground.is_solo or fact is None:
+        return match.ground.nodes
+    kind = fact.memory.name
+    return dict.fromkeys(
+        [*fact.memory.watchers.of(fact.values), *(node for node in stood if node.rule.patterns[0].kind.name == kind)]
+    )
 
 
 def _number(value: object) -> int:
