@@ -79,7 +79,7 @@ class Context:
     @staticmethod
     def rank(fact: Fact) -> tuple[tuple[int, ...], int, int, StreamId]:
         """What ``latest`` compares."""
-        return fact.memory.rank(fact.claim)
+        return fact.memory.rank(fact.claim)[:-1]
 
     def free(self, term: int, fact: Fact, amount: int, field: str) -> int:
         """The reported amount less living reservations on that field of that fact; may be negative."""

@@ -14,10 +14,10 @@ from typing import Any
 from engine.errors import EvaluationError
 from engine.matching import functions, runtime
 from engine.matching.emit import RESERVED, Names, emit, emit_wire
-from engine.matching.reads import reads_free, standing_values
+from engine.matching.reads import name_bound, reads_free, standing_values, term_values
 from engine.matching.shapes import RulePlan, conjuncts, plan_rule
 from engine.model.expr import Age, Compare, Disputed, Expr, FieldRef, In, ObservedAt
-from engine.model.exprtools import aliases_read, walk
+from engine.model.exprtools import aliases_read, locals_read, walk
 from engine.model.kinds import ENGINE_KINDS, Kind
 from engine.model.rules import (
     Aggregate,
@@ -234,13 +234,26 @@ class _Writer:
         self.labels.append((label, what))
 
     def _needed(self, number: int) -> list[str]:
-        """Bindings that a pattern's own conditions may read: every earlier pattern's, pick's, aggregate's and let's."""
+        """What a pattern's own conditions read of earlier terms, bound without asking whether those hold."""
+        terms = self.rule.terms
+        needed = {number}
+        for later in range(number, -1, -1):
+            if later in needed:
+                read = {name for e in term_values(terms[later]) for name in aliases_read(e) | locals_read(e)}
+                needed |= {n for n, term in enumerate(terms[:later]) if name_bound(term) in read}
         lines: list[str] = []
-        for earlier, term in enumerate(self.rule.terms[:number]):
-            if isinstance(term, Pattern) and term.quorum is None:
-                lines += self.blocks[earlier][:2]
-            elif isinstance(term, Pattern | Pick | Aggregate | Let):
-                lines += self.blocks[earlier]
+        for earlier in sorted(needed - {number}):
+            term = terms[earlier]
+            block = self.blocks[earlier]
+            if not isinstance(term, Pattern):
+                lines += block
+            elif term.quorum is None:
+                lines += block[:2]
+            else:  # when its quorum is not met, the alias reads the fact
+                seat = self.seats[term.alias]
+                unmet = f"if n{seat} < {term.quorum}: "
+                ends = next(n for n, line in enumerate(block) if line.startswith(unmet))
+                lines += [*block[:ends], f"{unmet}c{seat} = f{seat}", block[ends + 1]]
         return lines
 
     def _candidates(self, alias: str, kind: Kind, where: tuple[Expr, ...], fresh_ms: int | None) -> _Candidates:
@@ -289,10 +302,8 @@ class _Writer:
         found = self._candidates(term.alias, term.kind, term.where, term.fresh_ms)
         chosen, score = f"p{found.index}", f"s{found.index}"
         x = found.variable
-        if term.by is None:
-            score_of, tie = f"cx.rank({x})", "True"
-        else:
-            score_of, tie = emit(term.by, found.names), f"{x}.key_text < {chosen}.key_text"
+        score_of = f"cx.rank({x})" if term.by is None else emit(term.by, found.names)
+        tie = f"{x}.key_text < {chosen}.key_text"
         better = f"{chosen} is None or b{found.index} > {score} or (b{found.index} == {score} and {tie})"
         lines = [
             f"{chosen} = None",
@@ -307,9 +318,8 @@ class _Writer:
         self.names.values[term.alias] = f"u{found.index}"
         self.names.facts[term.alias] = self.names.holders[term.alias] = chosen
         if term.by is None:
-            order = term.kind.order_positions
-            bits = sum(1 << p for p in order) if order else observed_bit(term.kind)
-            self._widen(found.index, bits)
+            # The newer of two may be so by the place in the journal alone, and any change moves that.
+            self._widen(found.index, 2 * claims_bit(term.kind) - 1)
         self._bind(chosen, term.alias, "fact")
         return lines
 
@@ -393,6 +403,10 @@ class _Writer:
         if self.rule.window is not None:
             lines.append(f"        if not cx.is_open({self.rule.window!r}, now, W): return {failure or -2}")
         lines += [f"        {line}" for line in body]
+        if not failure:  # a match whose group or priority cannot be told does not hold
+            names = self.names.copy()
+            names.locals.setdefault("attempt", "0")
+            lines += [f"        {emit(e, names)}" for e in (self.rule.per, self.rule.priority) if e is not None]
         lines += [f"        return {result}", "    except EvaluationError:", f"        return {failure or -1}"]
         return lines
 

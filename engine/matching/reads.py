@@ -61,6 +61,16 @@ def reads_free(rule: Rule) -> bool:
     return any(isinstance(node, Free) for expression in expressions for node in walk(expression))
 
 
+def name_bound(term: Term) -> str:
+    """The alias or name that later terms read it by; empty if they cannot."""
+    match term:
+        case Pattern() | Pick():
+            return term.alias
+        case Aggregate() | Let():
+            return term.name
+    return ""
+
+
 def term_values(term: Term) -> Iterable[Expr]:
     """What a term evaluates."""
     match term:
