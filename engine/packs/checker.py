@@ -15,6 +15,7 @@ from engine.packs.packfile import Pack, place
 from engine.packs.plans import read_plan
 from engine.packs.rules import read_rule
 from engine.packs.rulescope import PackNames
+from engine.packs.sources import SHIPPED
 
 
 def check_packs(packs: dict[str, Pack], problems: list[Problem]) -> RuleBase:
@@ -66,8 +67,8 @@ def _check_uses(packs: dict[str, Pack], problems: list[Problem]) -> None:
     for pack in packs.values():
         for used, span in pack.uses.items():
             if used not in packs:
-                known = [name for name in packs if name != pack.name and not name.startswith("?")]
-                hint = did_you_mean(used, known, "packs") or "give its files too, or take it out of 'use'"
+                known = [name for name in {*packs, *SHIPPED} if name != pack.name and not name.startswith("?")]
+                hint = did_you_mean(used, sorted(known), "packs") or "give its files too, or take it out of 'use'"
                 complain(problems, span, "E311", f"no pack {quoted(used)} among the files given", hint)
 
 

@@ -24,6 +24,7 @@ _SIBLINGS: Final[dict[str, tuple[str, ...]]] = {
     "conclude": ("with",),
 }
 _VERB = re.compile(r"([a-z][a-z0-9_-]{0,63})\.([a-z][a-z0-9_]{0,63})")
+_READING = re.compile(r"([A-Za-z_]\w*)\.([A-Za-z_]\w*)", re.ASCII)
 _ARGUMENT = re.compile(r"[A-Za-z_][\w.-]{0,63}")
 _JSON: Final = Type("json")
 
@@ -141,7 +142,19 @@ class _Effects:
             return None
         if word.text.startswith("="):
             return self._rule.effect_value(word, self._scope)
+        self._look_for_a_missing_sign(word)
         return self._template(word)
+
+    def _look_for_a_missing_sign(self, word: ScalarNode) -> None:
+        """``amount: i.amount`` is a text of eight letters, and hardly ever meant as one."""
+        found = _READING.fullmatch(word.text) if word.is_plain else None
+        if found is None:
+            return
+        owner, name = found.groups()
+        kind = self._scope.aliases.get(owner)
+        if (kind and name in kind.positions) or (owner == "params" and name in self._scope.params):
+            message = f"{quoted(word.text)} without '=' is text"
+            complain(self._problems, word.span, "W303", message, f"write '={word.text}'; in quotes if text is meant")
 
     def _text(self, node: ScalarNode, name: str) -> ScalarNode | None:
         """The scalar unless nothing is written; ``""`` is an empty text."""

@@ -24,6 +24,8 @@ _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]",
 )
 _TAB_INDENT = re.compile(r"^ *\t[ \t]*(?=[^\s#])", re.MULTILINE)
+#: What `!!int` stands for.
+_YAML_TAG: Final = "tag:yaml.org,2002:"
 _WORD = re.compile(r"[A-Za-z_][\w-]*")
 _QUOTED_TEXT = re.compile(r"\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?")
 #: Places reported of one and the same slip in one file.
@@ -175,8 +177,8 @@ class _Builder:
             self._complain(event, "E106", f"the anchor &{event.anchor}", hint)
         tag = getattr(event, "tag", None)
         if tag is not None:
-            hint = "the kind's field decides the type; quote a text that begins with '!'"
-            self._complain(event, "E107", f"the tag {quoted(tag)}", hint)
+            hint = "the kind's field decides the type; quote a text that begins with '!', and in expressions write not"
+            self._complain(event, "E107", f"the tag {quoted(tag.replace(_YAML_TAG, '!!', 1))}", hint)
         if isinstance(event, yaml.ScalarEvent):
             return ScalarNode(event.value, event.style or "", self._span(event))
         if isinstance(event, yaml.SequenceStartEvent):
@@ -246,7 +248,7 @@ class _Builder:
         for item in items:
             last = mended[-1] if mended else None
             if isinstance(last, ScalarNode) and _is_open(last) and isinstance(item, ScalarNode) and item.is_plain:
-                mended[-1] = cut[len(mended)] = ScalarNode(f"{last.text}, {item.text}", "", last.span)
+                mended[-1] = cut[len(mended)] = ScalarNode(_glued(last, item), "", last.span)
             else:
                 mended.append(item)
         for whole in cut.values():
@@ -283,4 +285,10 @@ def _rejoined(value: Node, entry: Entry) -> ScalarNode | None:
         return None
     if len(value.text) > MAX_EXPRESSION_CHARS or not (_is_open(value) or _WORD.fullmatch(entry.key.text) is None):
         return None
-    return ScalarNode(f"{value.text}, {entry.key.text}", "", value.span)
+    return ScalarNode(_glued(value, entry.key), "", value.span)
+
+
+def _glued(before: ScalarNode, after: ScalarNode) -> str:
+    """Two parts with the comma that YAML cut them at, and a blank if there was room for one."""
+    is_tight = before.span.line == after.span.line and after.span.column - before.span.column == len(before.text) + 1
+    return f"{before.text}{',' if is_tight else ', '}{after.text}"

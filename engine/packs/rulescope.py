@@ -15,6 +15,7 @@ from engine.packs.expressions import Scope, check_conditions, check_term_value, 
 from engine.packs.forms import Params, as_scalar
 from engine.packs.names import check_alias
 from engine.packs.nodes import ListNode, Node, ScalarNode
+from engine.packs.shipped import shipped_owner
 
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?")
 _OWNER = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\s*\.")
@@ -44,8 +45,9 @@ class PackNames:
         found = self.kinds.get(node.text)
         if found is None:
             hint = did_you_mean(node.text, [*(k for k in self.kinds if k not in ENGINE_KINDS), *ENGINE_KINDS], "kinds")
-            if node.text in self.elsewhere:
-                hint = f"the pack '{self.elsewhere[node.text]}' has it; name that pack in 'use:'"
+            owner = self.elsewhere.get(node.text) or shipped_owner(node.text)
+            if owner is not None and owner != self.pack:
+                hint = f"the pack '{owner}' has it; name that pack in 'use:', as in 'use: [{owner}]'"
             complain(problems, node.span, "E320", f"no kind {quoted(node.text)}", hint)
         return found
 

@@ -169,7 +169,10 @@ def _json(text: str, kind: Type) -> str | _Refused:
         return _Refused("E239", f"'{text}' {flaw}", "write such a number as a text, and each name once")
     except (ValueError, RecursionError):
         value = text
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    made = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    if not made.isascii() and any("\ud800" <= char <= "\udfff" for char in made):
+        return _Refused("E239", "half of a surrogate pair", "write the character itself")
+    return made
 
 
 class _JsonFlawError(ValueError):

@@ -56,7 +56,8 @@ def resolve_attribute(context: Context, node: ast.Attribute) -> Expr | None:
         if owner in scope.locals:
             context.error(node, "E203", f"'{owner}' is a value and has no fields", f"write {owner}")
         else:
-            hint = _suggest(owner, [*scope.aliases, "params"], "bind it by an earlier term of the rule")
+            bound = f" (so far: {', '.join(scope.aliases)})" if scope.aliases else ""
+            hint = _suggest(owner, [*scope.aliases, "params"], f"bind it by an earlier term of the rule{bound}")
             context.error(node, "E202", f"nothing is called '{owner}'", hint)
         return None
     fact_kind = scope.aliases[owner]

@@ -26,6 +26,20 @@ _NUMBER = re.compile(r"\d[\w.]*|\.\d[\w.]*")
 _WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _FLOAT = re.compile(r"\d+\.\d*|\.\d+|\d+(\.\d*)?[eE]\d*", re.ASCII)
 _INTEGER = re.compile(r"0|[1-9][0-9]*", re.ASCII)
+#: How YAML values spell a unit → how an expression does.
+_UNITS = {
+    "gwei": "gwei({})",
+    "ether": "ether({})",
+    "wei": "{}",
+    "ms": "{}",
+    "s": "seconds({})",
+    "m": "minutes({})",
+    "h": "hours({})",
+    "d": "days({})",
+    "bps": "bps({})",
+    "ppm": "{}",
+}
+_WITH_UNIT = re.compile(rf"([0-9][0-9_]*)[ \t]*({'|'.join(_UNITS)})\b", re.ASCII)
 _PREFIXES = frozenset({"f", "b", "r", "u", "fr", "rf", "br", "rb"})
 _OPERATORS = frozenset("+-*=!<>()[],.")
 _DIVISIONS = {
@@ -91,6 +105,9 @@ def _string_flaw(text: str, start: int, end: int) -> Flaw | None:
 
 def _token(text: str, offset: int) -> int | Flaw:
     """Where the token at ``offset`` ends, or why it is none."""
+    if (united := _WITH_UNIT.match(text, offset)) and not _ends_name(text, offset):
+        hint = f"write {_UNITS[united[2]].format(united[1].replace('_', ''))}"
+        return Flaw(offset, "E215", f"'{united.group()}': in an expression units are functions", hint)
     if (number := _NUMBER.match(text, offset)) and (text[offset] != "." or not _ends_name(text, offset)):
         return _number(number.group(), offset) or number.end()
     if word := _WORD.match(text, offset):

@@ -123,7 +123,10 @@ def test_a_pack_sees_only_the_kinds_it_asks_for(tmp_path: Path) -> None:
     lender = "pack: lender\nkinds:\n  loan: {key: [id], ttl: 1m, fields: {id: id}}\n"
     rule = "rules:\n  - rule: r\n    when:\n      - loan: x\n    then:\n      - command: log.note\n"
     problem = load(tmp_path, lender, "pack: shop\n" + rule).problems[0]
-    assert (problem.code, problem.hint) == ("E320", "the pack 'lender' has it; name that pack in 'use:'")
+    assert (problem.code, problem.hint) == (
+        "E320",
+        "the pack 'lender' has it; name that pack in 'use:', as in 'use: [lender]'",
+    )
     assert codes(tmp_path, lender, "pack: shop\nuse: [lender]\n" + rule) == []
 
 
