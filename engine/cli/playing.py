@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -24,6 +27,8 @@ from engine.runtime.reload import follow_order, read_order
 from engine.runtime.timers import ScheduleTimes
 
 _DIFF_STYLES: Final = {"-": "red", "+": "green", "?": "yellow", " ": "dim"}
+#: Text is not broken into columns narrower than this.
+_NARROWEST: Final = 40
 Played = list[tuple[TestFile, list[Result]]]
 
 
@@ -139,9 +144,20 @@ def _show_failure(failure: Failure, start_ms: int) -> None:
     line.append(f"  {output.clean(failure.where)}", "dim not bold")
     output.say(line)
     for sign, text in failure.diff:
-        output.say(Text(f"        {sign} {output.clean(text)}", style=_DIFF_STYLES[sign]))
+        _say_wrapped(f"        {sign} ", text, _DIFF_STYLES[sign])
     for text in failure.because:
-        output.say(Text(f"          {output.clean(text)}", style="dim" if text.startswith("  ") else ""))
+        depth = len(text) - len(text.lstrip())
+        _say_wrapped(" " * (10 + depth), text.lstrip(), "dim" if depth else "")
+
+
+def _say_wrapped(head: str, text: str, style: str) -> None:
+    """A line that goes on below its own beginning; where nobody reads it on a screen it stays one line."""
+    parts = [output.clean(text)]
+    if sys.stdout.isatty():
+        width = max(shutil.get_terminal_size().columns - len(head), _NARROWEST)
+        parts = textwrap.wrap(parts[0], width, subsequent_indent="  ", break_on_hyphens=False) or parts
+    for number, part in enumerate(parts):
+        output.say(Text((" " * len(head) if number else head) + part, style=style))
 
 
 def _summary(played: Played) -> None:

@@ -163,7 +163,12 @@ class World:
     # -- the engine --------------------------------------------------------------------
     def _new_engine(self) -> Engine:
         surroundings = Surroundings(
-            PythonJoiner, self._machinery.times_of, _SECRET, self._suspend_at, make_driver=Driver
+            PythonJoiner,
+            self._machinery.times_of,
+            _SECRET,
+            self._suspend_at,
+            make_driver=Driver,
+            old_plans=self._old_plans,
         )
         engine = Engine(self._rulebase, surroundings, self._compiled)
         if self._on_engine is not None:
@@ -252,8 +257,7 @@ class World:
         self._commit()
         engine = self.engine
         self._stored.revisions[base.rulebase.revision] = base.blob
-        # A coordination finishes under the revision it began with.
-        self._old_plans |= {(engine.rulebase.revision, plan.name): plan for plan in engine.rulebase.plans}
+        in_use = {} if engine.driver is None else engine.driver.plans_in_use()
         order = {
             "revision": base.rulebase.revision,
             "replaces": engine.rulebase.revision,
@@ -265,6 +269,8 @@ class World:
             engine.close()
             self.engine = successor
             self._rulebase, self._compiled = successor.rulebase, base.compiled
+            # A coordination finishes under the revision it began with, also after a restart.
+            self._old_plans = in_use
             if self._on_engine is not None:
                 self._on_engine(successor)
         self.engine.finish_entry()
