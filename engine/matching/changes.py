@@ -61,6 +61,10 @@ class Changes:
         """As ``distinct_changed``, for a match that is no more."""
         self._distinct[(node, key, seat)] = None
 
+    def distinct_forgotten(self, rule: str, key: tuple[Key, ...], seat: int) -> None:
+        """As ``distinct_changed``, for a rule that is no more."""
+        self.active[dumps(["d", rule, key, seat])] = None
+
     def tombstone_changed(self, kind: str, key: Key, source: str, stone: Tombstone | None) -> None:
         """A tombstone was set or has passed."""
         record = None if stone is None else dumps([list(stone.order), stone.at, stone.until])

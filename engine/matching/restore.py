@@ -17,6 +17,7 @@ from engine.matching.node import State as GroupState
 from engine.matching.sources import Source
 from engine.matching.state import State, frozen
 from engine.matching.timeline import ENGINE, FLIP
+from engine.model.kinds import Scalar, Value
 from engine.model.rules import ConcludeEffect
 
 if TYPE_CHECKING:
@@ -69,8 +70,11 @@ class Restoration:
         """
         engine = self.engine
         self.is_reload = True
+        before = (self.state.throttled, self.state.distinct, self.state.once)
+        self._rename(renamed)
         self._load()
         self._discard()
+        self._note_memories(*before)
         engine.firing.begin(engine.now, cause)
         engine.firing.suspended.clear()
         for name in self.state.suspended:
@@ -84,7 +88,57 @@ class Restoration:
         engine.occurrences.start(engine.schedules, self.state.followed, engine.now)
         for group in self.refreshed:
             self._support_anew(group)
+        self._withdraw_unsupported()
         engine.firing.settle()
+
+    # -- memories of rules, over a reload ----------------------------------------
+    def _rename(self, renamed: dict[str, str]) -> None:
+        """What ``was`` says: a rule keeps under its new name what it remembered under the old one."""
+        state = self.state
+        state.throttled = {(renamed.get(rule, rule), per): at for (rule, per), at in state.throttled.items()}
+        state.distinct = {(renamed.get(rule, rule), *where): seen for (rule, *where), seen in state.distinct.items()}  # type: ignore[misc]
+        own: dict[str, str] = {}
+        for old, new in renamed.items():
+            once = self.engine.nodes[new].rule.once
+            if once is not None and once.name == new:
+                own |= {old: new, f"shadow:{old}": f"shadow:{new}"}
+        state.once = {(own.get(name, name), key): at for (name, key), at in state.once.items()}
+
+    def _note_memories(
+        self,
+        throttled: dict[tuple[str, Value], int],
+        distinct: dict[tuple[str, tuple[Key, ...], int], list[Scalar]],
+        once: dict[tuple[str, Value], int],
+    ) -> None:
+        """Of what rules remembered, write down what moved, and drop what no rule takes up: it must not come back."""
+        engine, state, changes = self.engine, self.state, self.engine.changes
+        for rule, per in throttled:
+            if rule not in engine.nodes or (rule, per) not in state.throttled:
+                changes.throttle_changed(rule, per, None)
+        for (rule, per), at in state.throttled.items():
+            if (rule, per) not in throttled and rule in engine.nodes:
+                changes.throttle_changed(rule, per, at)
+        for rule, key, seat in distinct:
+            node = engine.nodes.get(rule)
+            if node is None or (key, seat) not in node.distinct:
+                changes.distinct_forgotten(rule, key, seat)
+        for rule, key, seat in state.distinct:
+            node = engine.nodes.get(rule)
+            if node is not None and (rule, key, seat) not in distinct and (key, seat) in node.distinct:
+                changes.distinct_changed_key(node, key, seat)
+        for name, of in once:
+            if (name, of) not in state.once:
+                changes.once_changed(name, of, None)
+        for (name, of), at in state.once.items():
+            if (name, of) not in once:
+                changes.once_changed(name, of, at)
+
+    def _withdraw_unsupported(self) -> None:
+        """Conclusions of rules that are gone, or say something else now."""
+        for memory in self.engine.base.memories.values():
+            if memory.kind.concluded:
+                for fact in [fact for key, fact in memory.facts.items() if not memory.supporters.get(key)]:
+                    self.engine.base.remove(fact)
 
     # -- facts and memories ----------------------------------------------------
     def _load(self) -> None:
@@ -239,7 +293,7 @@ class Restoration:
             self.engine.changes.group_renamed(rule, key_text(entry.key))
 
     def _support_anew(self, group: Group) -> None:
-        """Conclusions after a reload: by the new text. What no group supports any more goes, below."""
+        """Conclusions after a reload: by the new text. What no group supports any more goes after that."""
         effects, firing = self.engine.effects, self.engine.firing
         if not group.has_fired or not group.node.rule.is_live or not group.members:
             return
