@@ -53,22 +53,27 @@ class Coverage:
     """Collects over all worlds of a run; watching costs a set entry for each judgement."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[tuple[str, Span], _Seen] = {}
 
     def watch(self, engine: Engine) -> None:
         """Note from now on what the rules of an engine answer."""
         for node in engine.nodes.values():
             if _is_part(node):
                 continue
-            seen = self._seen.get(node.name)
-            if seen is None or seen.rule != node.rule:
-                seen = self._seen[node.name] = _Seen(node.rule, _judged_terms(node), isinstance(node, SensorNode))
+            # A plan of an earlier rule base carries its revision before its name.
+            key = (node.name.rpartition(":")[2], node.rule.span)
+            seen = self._seen.get(key)
+            if seen is None:
+                is_sensor = isinstance(node, SensorNode)
+                seen = self._seen[key] = _Seen(node.rule, _judged_terms(node), is_sensor)
             node.guard = _noting(node.guard, seen.answers)
 
-    def fired(self, rule: str) -> None:
-        """A rule fired."""
-        if rule in self._seen:
-            self._seen[rule].has_fired = True
+    def fired(self, rule: str, engine: Engine) -> None:
+        """A rule of that engine fired."""
+        node = engine.nodes.get(rule)
+        seen = None if node is None else self._seen.get((rule, node.rule.span))
+        if seen is not None:
+            seen.has_fired = True
 
     @property
     def rules(self) -> int:
@@ -89,13 +94,16 @@ class Coverage:
         return self._untried(is_sensor=True)
 
     def _untried(self, *, is_sensor: bool) -> list[Untried]:
-        found = sorted(self._seen.items())
-        return [Untried(n, s.rule.span) for n, s in found if s.is_sensor == is_sensor and not s.was_tried]
+        return [Untried(n, s.rule.span) for n, s in self._sorted() if s.is_sensor == is_sensor and not s.was_tried]
+
+    def _sorted(self) -> list[tuple[str, _Seen]]:
+        spans = sorted(self._seen, key=lambda key: (key[0], key[1].file, key[1].line))
+        return [(key[0], self._seen[key]) for key in spans]
 
     def never_false(self) -> list[Untried]:
         """Terms of rules that fired, which were never the first that did not hold: no test would miss them."""
         found = []
-        for name, seen in sorted(self._seen.items()):
+        for name, seen in self._sorted():
             for number, term in enumerate(seen.rule.terms, 1):
                 if seen.was_tried and number in seen.judged and number not in seen.answers:
                     found.append(Untried(name, term.span, term_title(term)))

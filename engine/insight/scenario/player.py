@@ -168,7 +168,7 @@ class _Player:
         for note in noted[self._seen_noted :]:
             kind = note.event.get("event")
             if self._coverage is not None and kind in ("fired", "shadow_fired"):
-                self._coverage.fired(str(note.event.get("rule", "")))
+                self._coverage.fired(str(note.event.get("rule", "")), self._world.engine)
             if kind in _ALARMS:
                 said = note.event.get("message", "")
                 rules = ", ".join(note.event.get("rules") or ())

@@ -103,4 +103,5 @@ def test_a_report_for_build_servers_and_the_coverage(tmp_path: Path) -> None:
     assert ran.returncode == 0
     suite = ElementTree.parse(tmp_path / "report.xml").getroot()[0]  # noqa: S314 - our own file
     assert (suite.get("tests"), suite.get("failures")) == ("5", "0")
-    assert "6 of 6 conditions of plans held" in ran.stdout
+    assert "9 of 12 conditions of plans held" in ran.stdout
+    assert "two-legs.bridge-then-swap#swap.when  plan_in_a_hurry.yaml:41" in ran.stdout
