@@ -128,16 +128,16 @@ def pairs(rows: Iterable[tuple[str, str | int]]) -> None:
 
 
 def problems(found: Sequence[Problem], *, stderr: bool = False) -> None:
-    """Problems as compilers print them, each with its hint on a line of its own."""
+    """Problems as compilers print them, one a line: ``file:line:column: CODE what is wrong; what to write instead``."""
     console = _console(stderr=stderr)
     for problem in found:
         where = ":".join(str(part) for part in (problem.file, problem.line, problem.column) if part)
         line = Text(clean(where) + ": ", style="bold")
         line.append(problem.code, "red" if problem.is_error else "yellow")
         line.append(" " + clean(problem.message), "not bold")
-        console.print(line, soft_wrap=True)
         if problem.hint:
-            console.print(Text("    hint: " + clean(problem.hint), style="dim"), soft_wrap=True)
+            line.append("; " + clean(problem.hint), "not bold dim")
+        console.print(line, soft_wrap=True)
 
 
 def failure(error: LockstepError) -> None:

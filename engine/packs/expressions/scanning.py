@@ -41,6 +41,16 @@ _UNITS = {
 }
 _WITH_UNIT = re.compile(rf"([0-9][0-9_]*)[ \t]*({'|'.join(_UNITS)})\b", re.ASCII)
 _PREFIXES = frozenset({"f", "b", "r", "u", "fr", "rf", "br", "rb"})
+#: What editors and web pages make of plain characters.
+_TYPOGRAPHIC = {
+    **dict.fromkeys("\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb", "write a straight quote, \" or '"),
+    **dict.fromkeys("\u00a0\u2007\u2009\u202f", "write a plain blank"),
+    **dict.fromkeys("\u2010\u2011\u2013\u2212", "write -"),
+    "\u2260": "write !=",
+    "\u2264": "write <=",
+    "\u2265": "write >=",
+    "\u00d7": "write *",
+}
 _OPERATORS = frozenset("+-*=!<>()[],.")
 _DIVISIONS = {
     "//": "write floor_div(a, b)",
@@ -127,7 +137,8 @@ def _token(text: str, offset: int) -> int | Flaw:
     if char == "{" or char == "}":
         return Flaw(offset, "E204", f"'{char}' stands only in texts with {{expr}} in them", "lists are written [a, b]")
     if char not in _OPERATORS:
-        return Flaw(offset, "E204", f"{char!r} is not part of the language", "see the list of operators in the manual")
+        hint = _TYPOGRAPHIC.get(char, "see the list of operators in the manual")
+        return Flaw(offset, "E204", f"{char!r} is not part of the language", hint)
     return offset + 1
 
 

@@ -19,7 +19,7 @@ def test_every_problem_of_every_file_is_reported_with_its_place(lockstep: Lockst
     assert ran.code == 1
     assert f"{packs}/gas.yaml:19:38: E203" in ran.out
     assert f"{packs}/other.yaml:2:" in ran.out
-    assert "hint:" in ran.out
+    assert "; did you mean 'base_fee'?" in ran.out
 
 
 def test_problems_as_json_have_file_line_column_code_message_and_hint(lockstep: Lockstep, packs: Path) -> None:
