@@ -11,6 +11,7 @@ from engine.cli import output
 from engine.cli.options import AsJson
 from engine.errors import Exit
 from engine.packs.bundle import load_paths
+from engine.runtime.candidate import misfit
 
 Paths = Annotated[list[Path], typer.Argument(help="Pack files, or directories of them.", show_default=False)]
 
@@ -18,14 +19,20 @@ Paths = Annotated[list[Path], typer.Argument(help="Pack files, or directories of
 def check(paths: Paths, as_json: AsJson = False) -> None:
     """Check packs and report every problem with its place and what to write instead."""
     loaded = load_paths(paths)
-    errors = sum(p.is_error for p in loaded.problems)
+    problems = list(loaded.problems)
+    if loaded.rulebase is not None:
+        problem = misfit(loaded.rulebase, ", ".join(map(str, paths)))
+        problems += [problem] if problem else []
+    errors = sum(p.is_error for p in problems)
     if as_json:
-        output.print_json({"ok": not errors, "problems": [p.as_dict() for p in loaded.problems]})
+        output.print_json({"ok": not errors, "problems": [p.as_dict() for p in problems]})
     else:
-        output.problems(loaded.problems)
-        warnings = len(loaded.problems) - errors
-        rules = len(loaded.rulebase.rules) if loaded.rulebase else 0
-        counted = ", ".join((_count(rules, "rule"), _count(errors, "error"), _count(warnings, "warning")))
+        output.problems(problems)
+        warnings = len(problems) - errors
+        counts = [] if loaded.rulebase is None else [_count(len(loaded.rulebase.rules), "rule")]
+        if loaded.rulebase is not None and loaded.rulebase.plans:
+            counts.append(_count(len(loaded.rulebase.plans), "plan"))
+        counted = ", ".join((*counts, _count(errors, "error"), _count(warnings, "warning")))
         output.say(f"not usable: {counted}" if errors else f"ok: {counted}", "bold red" if errors else "bold green")
     if errors:
         raise typer.Exit(Exit.PROBLEMS)

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.coordination.driver import Driver
 from engine.errors import Exit, LockstepError, PackError, Problem
-from engine.matching.joins import JoinShape
-from engine.matching.shape_limits import check_limits
-from engine.matching.shapes import plan_rule
+from engine.matching.engine import Engine, Surroundings
+from engine.matching.joins import JoinShape, PythonJoiner
+from engine.matching.shape_limits import ShapeLimitError, check_limits
 from engine.matching.smoke import check_in_child
 from engine.model.journal import StreamId
 from engine.model.rules import RuleBase
 from engine.packs.bundle import load_paths
 from engine.runtime.orders import give_order, writer_name
+from engine.runtime.timers import ScheduleTimes
 from engine.store.redis_store import RedisStore
 
 
@@ -47,13 +49,27 @@ class Candidate:
 
 
 def join_shapes(rulebase: RuleBase) -> list[JoinShape]:
-    """The distinct joins of all rules, in order of rules."""
-    shapes: dict[JoinShape, None] = {}
-    for rule in rulebase.rules:
-        for ground in plan_rule(rule).grounds:
-            if ground.joins is not None:
-                shapes[ground.joins] = None
-    return list(shapes)
+    """The distinct joins of all rules and of all conditions of plans: those the daemon will load.
+
+    The engine itself is built, without facts, so what cannot be compiled fails here and not in the daemon.
+    """
+    asked: list[JoinShape] = []
+
+    def note(shapes: list[JoinShape]) -> PythonJoiner:
+        asked.extend(shapes)
+        return PythonJoiner(shapes)
+
+    Engine(rulebase, Surroundings(note, ScheduleTimes, make_driver=Driver))
+    return asked
+
+
+def misfit(rulebase: RuleBase, origin: str) -> Problem | None:
+    """What of the joins does not fit the joining library, said of ``origin`` as a whole; None if all fit."""
+    try:
+        check_limits(join_shapes(rulebase))
+    except ShapeLimitError as error:
+        return Problem(origin, 0, 0, error.code, error.message, error.hint)
+    return None
 
 
 def candidate_from(paths: Sequence[Path]) -> Candidate:
@@ -73,12 +89,15 @@ def try_out(candidate: Candidate) -> None:
     """Try the joins in a child process, which may die of them. Takes a second; a minute for thousands of joins.
 
     Raises:
-        LockstepError: they do not fit the joining library, or it failed on them.
+        PackError: they do not fit the joining library.
+        TrialError: it failed on them (M110).
     """
+    problem = misfit(candidate.rulebase, candidate.origin)
+    if problem is not None:
+        raise PackError([problem])
     shapes = join_shapes(candidate.rulebase)
     if not shapes:
         return
-    check_limits(shapes)
     failure = check_in_child(shapes)
     if failure is not None:
         hint = "please report it with the packs; removing the rule changed last usually helps"
