@@ -108,7 +108,7 @@ class _Player:
         world = self._world
         found = next((made for made in reversed(world.history.made) if self._is_open(made, report.command)), None)
         if found is None:
-            came = tuple((" ", f"{show_made(m)}  ({self._status(m)})") for m in world.history.made[-5:])
+            came = tuple((" ", f"{show_made(m)}  ({self._world.status(m.id)})") for m in world.history.made[-5:])
             message = f"a report on a command that is not open: {report.command.shown}"
             self._fail("report", message, report.span, came or ((" ", "no command was made so far"),))
             return
@@ -116,13 +116,8 @@ class _Player:
         data = f'{{"command":{canonical(found.id)},"status":{canonical(report.status)}{detail}}}'
         world.enter({"op": "report", "source": report.source, "data": data})
 
-    def _status(self, made: Made) -> str:
-        memory = self._world.engine.base.memories["command"]
-        fact = memory.facts.get((made.id,))
-        return "gone" if fact is None else str(fact.values[memory.kind.positions["status"]])
-
     def _is_open(self, made: Made, wanted: WantedCommand) -> bool:
-        return wanted.fits(made.command, made.args) and self._status(made) not in {*FINAL_STATUSES, "gone"}
+        return wanted.fits(made.command, made.args) and self._world.status(made.id) not in {*FINAL_STATUSES, "gone"}
 
     # -- judging ---------------------------------------------------------------------------
     def _judge(self, steps: list[Step]) -> None:

@@ -152,6 +152,8 @@ class World:
         self._signed = 0
         self._queue: list[OutboxCommand] = []
         self._withdrawn: set[str] = set()
+        #: Command id → when it becomes ``unknown`` if nobody reports on it; kept over a restart, as dispatch keeps it.
+        self._unreported: dict[str, int] = {}
         self.at_ms = start_ms
         self.history = History()
         self.alarms: list[str] = []
@@ -208,7 +210,8 @@ class World:
     # -- time ----------------------------------------------------------------------------
     def next_due(self) -> int | None:
         """The next instant at which something may be due."""
-        return self.engine.next_due()
+        instants = [at for at in (self.engine.next_due(), self._next_silent()) if at is not None]
+        return min(instants, default=None)
 
     def reach(self, at_ms: int) -> None:
         """Time comes to ``at_ms``; everything due before must have been done (``finish``)."""
@@ -219,8 +222,33 @@ class World:
         """The end of the instant: what is due at it, then dispatch, until both are quiet."""
         while True:
             self._decide(lambda engine: _run_due(engine, self.at_ms + 1))
-            if not self._dispatch():
+            if not self._give_up() and not self._dispatch():
                 return
+
+    def _give_up(self) -> bool:
+        """What was sent and nobody reported on in time becomes ``unknown``; whether there was anything."""
+        is_any = False
+        while (at := self._next_silent()) is not None and at <= self.at_ms:
+            command = next(iter(self._unreported))
+            del self._unreported[command]
+            self._sign("result", {"command": command, "status": "unknown"})
+            is_any = True
+        return is_any
+
+    def _next_silent(self) -> int | None:
+        """When the longest sent of those without a report becomes ``unknown``; they are in the order they were sent."""
+        while self._unreported:
+            command, at = next(iter(self._unreported.items()))
+            if self.status(command) == "sent":
+                return at
+            del self._unreported[command]
+        return None
+
+    def status(self, command: str) -> str:
+        """What is known of a command; ``gone`` once it is forgotten."""
+        memory = self.engine.base.memories["command"]
+        fact = memory.facts.get((command,))
+        return "gone" if fact is None else str(fact.values[memory.kind.positions["status"]])
 
     def _dispatch(self) -> bool:
         """Take what is queued, by ``take.lua``'s rules; whether there was anything."""
@@ -233,6 +261,8 @@ class World:
             else:
                 status = "sent"
             self._sign("result", {"command": command.command_id, "status": status})
+            if status == "sent":
+                self._unreported[command.command_id] = self.at_ms + limits.REPORT_WITHIN_MS
         return bool(queue)
 
     # -- the journal -----------------------------------------------------------------------

@@ -167,6 +167,27 @@ def test_a_report_may_come_in_the_instant_of_its_command(tmp_path: Path) -> None
     ok(tmp_path, f"- {{at: 5s, {ORDER}, {report}, {BUY}, facts: {{command: {{verb: buy, status: done}}}}}}")
 
 
+def test_a_command_nobody_reports_on_for_ten_minutes_is_unknown(tmp_path: Path) -> None:
+    made = f"- {{at: 5s, {ORDER}, {BUY}}}\n"
+    known = "facts: {command: {verb: buy, status: sent, at: 5s}}"
+    unknown = "facts: {command: {verb: buy, status: unknown, at: 5s}}"
+    ok(tmp_path, f"{made}- {{at: 604999ms, {known}}}\n- {{at: 605s, {unknown}}}", "others: ignore")
+    ok(
+        tmp_path,
+        f"{made}- {{at: 300s, restart: true}}\n- {{at: 604999ms, {known}}}\n- {{at: 900s, {unknown}}}",
+        "others: ignore",
+    )
+
+
+def test_a_report_in_time_keeps_a_command_from_being_unknown(tmp_path: Path) -> None:
+    made = f"- {{at: 5s, {ORDER}, {BUY}}}\n"
+    submitted = "facts: {command: {verb: buy, status: submitted}}"
+    report = "report: {command: shop.buy, status: submitted}"
+    ok(tmp_path, f"{made}- {{at: 605s, {report}, {submitted}}}\n- {{at: 2000s, {submitted}}}", "others: ignore")
+    late = "report: {command: shop.buy, status: done}"
+    ok(tmp_path, f"{made}- {{at: 606s, {late}, facts: {{command: {{verb: buy, status: done}}}}}}", "others: ignore")
+
+
 def test_a_command_that_expired_before_it_could_be_taken_is_not_sent(tmp_path: Path) -> None:
     pack = """
         pack: fees
