@@ -29,7 +29,7 @@ MAX_KIND_PATTERNS: Final = LANE_PATTERNS * 32
 
 
 class ShapeLimitError(LockstepError):
-    """The shapes do not fit the joining library (E350 patterns, E351 shapes, E352 joins and fields).
+    """The shapes do not fit the joining library (E360 patterns, E361 shapes, E362 joins and fields).
 
     Attributes:
         shape: index of the first shape that is too much, or None when it is their number.
@@ -44,17 +44,17 @@ def check_limits(shapes: Sequence[JoinShape]) -> None:
     """Refuse, before the library sees them, shapes that it would refuse late or not survive.
 
     Raises:
-        ShapeLimitError: E350, E351 or E352.
+        ShapeLimitError: E360, E361 or E362.
     """
     if len(shapes) > MAX_SHAPES:
         raise ShapeLimitError(
-            "E351", f"{len(shapes)} different joins, at most {MAX_SHAPES}", "let rules share their patterns and joins"
+            "E361", f"{len(shapes)} different joins, at most {MAX_SHAPES}", "let rules share their patterns and joins"
         )
     on_kind: dict[str, int] = {}
     for number, shape in enumerate(shapes):
         if len(shape.patterns) > MAX_SHAPE_PATTERNS:
             raise ShapeLimitError(
-                "E350",
+                "E360",
                 f"{len(shape.patterns)} patterns are joined, at most {MAX_SHAPE_PATTERNS}",
                 "conclude a fact from some of them and match on that",
                 number,
@@ -62,7 +62,7 @@ def check_limits(shapes: Sequence[JoinShape]) -> None:
         for pattern in shape.patterns:
             if len(pattern.joins) > MAX_PATTERN_JOINS:
                 raise ShapeLimitError(
-                    "E352",
+                    "E362",
                     f"a pattern on `{pattern.kind}` has {len(pattern.joins)} equality joins, at most"
                     f" {MAX_PATTERN_JOINS}",
                     "put some of them into a check",
@@ -71,15 +71,15 @@ def check_limits(shapes: Sequence[JoinShape]) -> None:
             on_kind[pattern.kind] = on_kind.get(pattern.kind, 0) + 1
             if on_kind[pattern.kind] > MAX_KIND_PATTERNS:
                 raise ShapeLimitError(
-                    "E351",
+                    "E361",
                     f"more than {MAX_KIND_PATTERNS} patterns of different joins are on `{pattern.kind}`",
                     "let rules share their patterns and joins",
                     number,
                 )
     if len(on_kind) > MAX_KINDS:
-        raise ShapeLimitError("E351", f"{len(on_kind)} kinds are joined, at most {MAX_KINDS}", "join fewer kinds")
+        raise ShapeLimitError("E361", f"{len(on_kind)} kinds are joined, at most {MAX_KINDS}", "join fewer kinds")
     for kind, fields in joined_fields(shapes).items():
         if len(fields) > MAX_KIND_FIELDS:
             raise ShapeLimitError(
-                "E352", f"{len(fields)} fields of `{kind}` are joined, at most {MAX_KIND_FIELDS}", "join fewer fields"
+                "E362", f"{len(fields)} fields of `{kind}` are joined, at most {MAX_KIND_FIELDS}", "join fewer fields"
             )

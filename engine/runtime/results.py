@@ -23,7 +23,7 @@ SOURCE = "lockstep-dispatch"
 #: The writer their signature is by.
 WRITER = "dispatch"
 #: Numbers of one epoch begin at epoch * this, so that they rise over restarts without being stored.
-NUMBERS_PER_EPOCH = 2**40
+NUMBERS_PER_EPOCH = 2**32
 #: Bytes of a result's ``detail``; far below what an entry may have.
 MAX_DETAIL_BYTES = 16 * 1024
 _MAX_DEPTH = 8

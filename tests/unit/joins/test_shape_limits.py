@@ -32,7 +32,7 @@ def test_sixteen_patterns_ground_and_seventeen_are_refused() -> None:
     found = [joiner.add(handle, kind, {"p": 1}) for handle, kind in enumerate(kinds[:-1])]
     assert found[-1] == [(0, tuple(range(MAX_SHAPE_PATTERNS)))]
     error = refusal([shape("a", "b"), shape(*kinds)])
-    assert (error.code, error.shape) == ("E350", 1)
+    assert (error.code, error.shape) == ("E360", 1)
 
 
 def test_as_many_joins_of_one_pattern_as_allowed_are_all_tested_and_one_more_is_refused() -> None:
@@ -43,7 +43,7 @@ def test_as_many_joins_of_one_pattern_as_allowed_are_all_tested_and_one_more_is_
         assert joiner.add(handle, "b", {**dict.fromkeys(names, 1), name: 2}) == []
     assert joiner.add(99, "b", dict.fromkeys(names, 1)) == [(0, (1, 99))]
     error = refusal([shape("a", ("b", [join(name, 0) for name in names]))])
-    assert (error.code, error.shape) == ("E352", 0)
+    assert (error.code, error.shape) == ("E362", 0)
 
 
 def test_as_many_patterns_on_one_kind_as_allowed_all_ground_and_one_more_is_refused() -> None:
@@ -55,7 +55,7 @@ def test_as_many_patterns_on_one_kind_as_allowed_all_ground_and_one_more_is_refu
     assert joiner.add(3, "b", {"p": 1}) == [(number, (1, 3)) for number in range(MAX_KIND_PATTERNS)]
     joiner.close()
     error = refusal([*shapes, shapes[0]])
-    assert (error.code, error.shape) == ("E351", MAX_KIND_PATTERNS)
+    assert (error.code, error.shape) == ("E361", MAX_KIND_PATTERNS)
     assert "`a`" in error.message
 
 
@@ -77,7 +77,7 @@ def test_as_many_kinds_as_allowed_all_ground_and_more_are_refused() -> None:
         expected = [(handle // 2, (handle - 1, handle))] if handle % 2 else []
         assert joiner.add(handle, kind, {}) == expected
     joiner.close()
-    assert refusal(shapes).code == "E351"
+    assert refusal(shapes).code == "E361"
 
 
 def test_as_many_joined_fields_as_allowed_are_taken_and_more_are_refused() -> None:
@@ -87,11 +87,11 @@ def test_as_many_joined_fields_as_allowed_are_taken_and_more_are_refused() -> No
     joiner.add(1, "a", {name: n for n, name in enumerate(names)})
     assert joiner.add(2, "b", {"p": MAX_KIND_FIELDS - 1}) == [(MAX_KIND_FIELDS - 1, (1, 2))]
     joiner.close()
-    assert refusal(shapes).code == "E352"
+    assert refusal(shapes).code == "E362"
 
 
 def test_too_many_shapes_are_refused() -> None:
-    assert refusal([shape("a", "b")] * (MAX_SHAPES + 1)).code == "E351"
+    assert refusal([shape("a", "b")] * (MAX_SHAPES + 1)).code == "E361"
 
 
 def test_a_joiner_refuses_what_does_not_fit() -> None:

@@ -49,7 +49,7 @@ def test_each_shape_is_grounded_at_each_of_its_patterns(monkeypatch: pytest.Monk
 def test_shapes_beyond_a_limit_are_named() -> None:
     problem = check_in_child([shape(*["a"] * 17)])
     assert problem is not None
-    assert problem.startswith("E350")
+    assert problem.startswith("E360")
 
 
 def test_the_death_of_the_child_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
