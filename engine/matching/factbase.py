@@ -85,6 +85,9 @@ class FactBase:
     def _replace(self, fact: Fact, old: Claim | None, claim: Claim) -> None:
         memory = fact.memory
         self.changes.claim_changed(fact, claim.source)
+        if memory.is_simple:
+            self._follow(fact, claim)
+            return
         if fact.claims is None:
             fact.claim = claim
         else:
@@ -102,6 +105,16 @@ class FactBase:
             self._schedule_expiry(fact, claim)
         self._refresh(fact)
 
+    def _follow(self, fact: Fact, claim: Claim) -> None:
+        """``_refresh`` for a key with one claim that stands on no block: nearly every entry comes here."""
+        before, memory = fact.values, fact.memory
+        changed = memory.differences(before, claim.values)
+        if claim.at != fact.at:
+            changed |= memory.observed_bit
+        fact.claim, fact.values, fact.at = claim, claim.values, claim.at
+        if changed:
+            self.touch(fact, before, changed)
+
     def _refresh(self, fact: Fact) -> None:
         """The newest claim may be another now: bring the fact to it and note who must look."""
         claim, before = fact.claim, fact.values
@@ -110,12 +123,7 @@ class FactBase:
         if claim.at != fact.at:
             fact.at = claim.at
             changed |= observed_bit(kind)
-        if claim.values is not before and claim.values != before:
-            bit = 1
-            for new, old in zip(claim.values, before, strict=True):
-                if new != old:
-                    changed |= bit
-                bit <<= 1
+        changed |= fact.memory.differences(before, claim.values)
         fact.values = claim.values
         if changed:
             self.touch(fact, before, changed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -92,6 +92,9 @@ class KindMemory:
         indexes: by field positions, for inner terms.
         waiting: key → (match, stage) of each look-up of that key; a match may look up one key more than once.
         tombstones: (key, source or "") → tombstone.
+        is_simple: one claim a key, standing on no block.
+        observed_bit: says that a claim's observed_at changed.
+        differences: of two tuples of values: bits of the fields that differ.
         ttl_ms: age at which a claim is gone, or None.
         solo_nodes: (mask, rule) of the rules whose only pattern is this kind.
         watchers: the same, sorted by what they need.
@@ -103,12 +106,15 @@ class KindMemory:
     __slots__ = (
         "blocks",
         "core_seats",
+        "differences",
         "facts",
         "indexes",
+        "is_simple",
         "joined_bits",
         "joined_fields",
         "kind",
         "name",
+        "observed_bit",
         "order",
         "per_source",
         "solo_ground",
@@ -126,6 +132,9 @@ class KindMemory:
         self.name = kind.name
         self.order = kind.order_positions
         self.per_source = kind.per_source
+        self.is_simple = not kind.per_source and kind.chain_block is None
+        self.observed_bit = 1 << len(kind.fields)
+        self.differences = _compile_differences(len(kind.fields))
         self.ttl_ms = limits.KEEP_USED_MS if kind.keep_while_used else kind.ttl_ms
         if kind.name == "command":
             self.ttl_ms = limits.COMMAND_KEEP_MS
@@ -303,6 +312,13 @@ class KindMemory:
                 for watch, mask in bucket.watchers.items():
                     if mask & changed:
                         yield watch
+
+
+def _compile_differences(fields: int) -> Callable[[tuple[Value, ...], tuple[Value, ...]], int]:
+    """One expression instead of a loop: it is asked for every change of a fact."""
+    terms = " | ".join(f"(a[{i}] != b[{i}]) << {i}" for i in range(fields)) or "0"
+    made: Callable[[tuple[Value, ...], tuple[Value, ...]], int] = eval(f"lambda a, b: {terms}")  # noqa: S307 - numbers
+    return made
 
 
 def scalars(values: tuple[Value, ...], positions: tuple[int, ...]) -> Key:

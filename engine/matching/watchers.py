@@ -145,7 +145,7 @@ class Watchers:
             after: its values now.
             changed: bits of what changed.
         """
-        found = [node for mask, node in self._always if mask & changed]
+        found = [node for mask, node in self._always if mask & changed] if self._always else []
         for each in self._fields:
             if each.mask & changed:
                 _add_concerned(each, before[each.position], after[each.position], changed, found)
