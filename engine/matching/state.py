@@ -14,7 +14,7 @@ from engine.matching.fact import Claim, Key, key_text
 from engine.matching.memory import Tombstone
 from engine.model.journal import Cursor
 from engine.model.kinds import Kind, Scalar, Value
-from engine.model.records import decode_claim, parse_fact_field
+from engine.model.records import decode_claim, fact_kind
 
 if TYPE_CHECKING:
     from engine.matching.engine import Engine
@@ -85,7 +85,7 @@ def read_state(
     decoders = {name: KindDecoder(kind) for name, kind in kinds.items()}
     for name, record in facts:
         try:
-            kind, _, _ = parse_fact_field(name)
+            kind = fact_kind(name)
             decoder = decoders.get(kind)
             if decoder is None:
                 continue

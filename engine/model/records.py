@@ -84,6 +84,17 @@ def parse_fact_field(field: bytes) -> tuple[str, Key, str | None]:
             raise ValueError(f"not the name of a claim: {field[:200]!r}")
 
 
+def fact_kind(field: bytes) -> str:
+    """The kind alone, without reading the rest: recovery asks it of every record.
+
+    Raises:
+        ValueError: not a name that ``fact_field`` made.
+    """
+    if field.startswith(b'["') and (end := field.find(b'",[', 2)) > 0 and b"\\" not in field[:end]:
+        return field[2:end].decode()
+    return parse_fact_field(field)[0]
+
+
 def _key(parts: list[object]) -> Key:
     return tuple(_scalar(p) for p in parts)
 

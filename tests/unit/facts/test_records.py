@@ -12,6 +12,7 @@ from engine.model.records import (
     encode_claim,
     encode_removed_block,
     fact_field,
+    fact_kind,
     parse_fact_field,
     removed_block_field,
 )
@@ -38,6 +39,7 @@ def test_a_claim_s_name_is_canonical_json() -> None:
 )
 def test_a_claim_s_name_is_read_back_with_its_types(kind: str, key: tuple[str | int, ...], source: str | None) -> None:
     field = fact_field(kind, key, source)
+    assert fact_kind(field) == kind
     back = parse_fact_field(field)
     assert back == (kind, key, source)
     assert [type(v) for v in back[1]] == [type(v) for v in key]
