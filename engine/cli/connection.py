@@ -69,7 +69,9 @@ async def page(store: RedisStore) -> Status:
     cursor = await store.cursor()
     unread = await store.read_journal(cursor.entry, 1)
     report = await store.server_report()
-    ends = JournalEnds(extent.length, extent.last_id, StreamId.parse(unread[0][0]) if unread else None)
+    first = StreamId.parse(unread[0][0]) if unread else None
+    waiting = await store.journal_lag(cursor.entry) if unread else 0
+    ends = JournalEnds(extent.length, extent.last_id, first, waiting)
     said = {
         "version": report.version,
         "memory": f"{report.used_memory_bytes >> 20} MiB",

@@ -26,11 +26,12 @@ class StatusBoard(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JournalEnds:
-    """How long the journal is, its last entry (ZERO_ID: it is empty), and the first that is not yet applied."""
+    """The journal: its length, its last entry (ZERO_ID: empty), the first not yet applied, and how many are not."""
 
     length: int
     last: StreamId
     unread: StreamId | None
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Status:
         epoch: of the current lease.
         revision: rule base in force; empty: none yet.
         cursor: last applied entry and the time reached.
+        lag: entries that are not yet applied (counted up to a bound).
         lag_ms: how long the oldest entry that is not yet applied has been waiting; 0 when all are applied.
         facts: in working memory.
         groundings: tuples of facts that fit a shape.
@@ -61,6 +63,7 @@ class Status:
     epoch: int
     revision: str
     cursor: Cursor
+    lag: int
     lag_ms: int
     facts: int | None
     groundings: int | None
@@ -124,6 +127,7 @@ def status_of(
         epoch=int(meta.get("epoch") or 0),
         revision=meta.get("revision", ""),
         cursor=cursor,
+        lag=journal.waiting,
         lag_ms=max(time_ms - journal.unread.ms, 0) if journal.unread else 0,
         facts=_number(figures, "facts"),
         groundings=_number(figures, "groundings"),
