@@ -14,7 +14,7 @@ from engine.model.records import encode_claim, fact_field
 
 if TYPE_CHECKING:
     from engine.matching.match import Match
-    from engine.matching.memory import KindMemory, Tombstone
+    from engine.matching.memory import Tombstone
     from engine.matching.node import Group, RuleNode
 
 
@@ -166,11 +166,12 @@ def claim_record(fact: Fact, source: str) -> bytes | None:
 
 
 def group_record(group: Group) -> dict[str, Any]:
-    """What is kept of a group; see ``restore.py`` for the way back."""
+    """What is kept of a group; see ``restore.py`` for the way back. Equal groups have equal records."""
+    members = {match.text: since for match, since in sorted(group.members.items(), key=lambda m: (m[0].text, -m[1]))}
     record: dict[str, Any] = {
         "since": group.since,
         "state": int(group.state),
-        "members": [[json.loads(match.text), since] for match, since in group.members.items()],
+        "members": [[json.loads(text), since] for text, since in members.items()],
     }
     if group.due:
         record["due"] = group.due
@@ -181,10 +182,12 @@ def group_record(group: Group) -> dict[str, Any]:
         record["match"] = None if group.match is None else json.loads(group.match.text)
     if group.has_fired:
         record["has_fired"] = True
+        if group.applied != {"then": (group.fired_at, 1)}:
+            record["applied"] = group.applied
     if group.supports:
         record["supports"] = [
-            [number, memory.name, list(key), _plain(memory, key, group, number)]
-            for number, (memory, key) in group.supports.items()
+            [number, group.supports[number][0].name, list(group.supports[number][1]), _plain(group, number)]
+            for number in sorted(group.supports)
         ]
     if group.ended:
         record["ended"] = [_ending(item) for item in group.ended]
@@ -196,6 +199,7 @@ def _ending(item: Any) -> Any:  # noqa: ANN401 - an evaluated effect, or why it 
     return {"code": item.code, "message": item.message} if isinstance(item, LockstepError) else item[2]
 
 
-def _plain(memory: KindMemory, key: Key, group: Group, number: int) -> list[Any]:
+def _plain(group: Group, number: int) -> list[Any]:
+    memory, key = group.supports[number]
     values = memory.supporters[key][(group.node.name, group.text, number)]
     return [list(v) if isinstance(v, tuple) else v for v in values]

@@ -9,9 +9,11 @@ from engine.errors import EvaluationError, FactRejectedError, LockstepError
 from engine.matching.changes import Changes, dumps
 from engine.matching.fact import Claim, Fact, Key
 from engine.matching.factbase import FactBase
+from engine.matching.following import Saying
 from engine.matching.guards import CompiledEffect
 from engine.matching.match import Match
 from engine.matching.memory import KindMemory, Taken, scalars
+from engine.matching.node import Group
 from engine.matching.state import frozen
 from engine.model.ids import activation_id, command_id
 from engine.model.journal import OutboxCommand, StreamId
@@ -20,10 +22,11 @@ from engine.model.rules import AssertEffect, CommandEffect, ConcludeEffect, Retr
 
 if TYPE_CHECKING:
     from engine.matching.firing import Firing
-    from engine.matching.node import Group
 
-#: Conclusions of ``exhausted`` are numbered from here, those of ``then`` from 0.
+#: Effects of ``exhausted`` are numbered from here, those of ``then`` from 0.
 EXHAUSTED = 1_000
+#: Keys of ``Group.applied``.
+THEN_PHASE, EXHAUSTED_PHASE = "then", "exhausted"
 
 #: An effect with its evaluated values: (arguments, expires) of a command, the values of a fact, or a key.
 Evaluated = tuple[CompiledEffect, int, Any]
@@ -63,6 +66,8 @@ class Effects:
         if is_first:
             group.activation = activation_id(node.name, group.key, firing.cause, firing.fired - 1)
         base_number = 0 if event == "fired" else EXHAUSTED
+        if node.compiled.ended:
+            self.prepare_ended(group)
         try:
             bound = node.bound(match, firing)
             made = [
@@ -93,6 +98,7 @@ class Effects:
             "concludes": [],
         }
         self.events.append(said)
+        group.applied[THEN_PHASE if event == "fired" else EXHAUSTED_PHASE] = (now, attempt)
         for compiled, number, values in made:
             self._apply(compiled, number, values, group, attempt, said)
         group.has_fired = True
@@ -220,11 +226,20 @@ class Effects:
             EvaluationError: its values cannot be computed.
             FactRejectedError: its kind refuses them.
         """
-        compiled = group.node.compiled
-        effect = compiled.exhausted[number - EXHAUSTED] if number >= EXHAUSTED else compiled.then[number]
-        _, _, values = self._evaluate(effect, number, match, bound, group.fired_at, group.attempt)
-        assert isinstance(effect.effect, ConcludeEffect)  # noqa: S101 - callers number conclusions only
-        self._support(group, number, self.base.memories[effect.effect.kind.name], values)
+        values = self._concluded(group, number, match, bound)
+        self._support(group, number, self._memory_of(group, number), values)
+
+    def _concluded(self, group: Group, number: int, match: Match, bound: tuple[Any, ...]) -> tuple[Value, ...]:
+        """What a conclusion says on the facts as they are, with the time and the attempt of its firing."""
+        at, attempt = group.applied[EXHAUSTED_PHASE if number >= EXHAUSTED else THEN_PHASE]
+        _, _, values = self._evaluate(_effect_of(group, number), number, match, bound, at, attempt)
+        concluded: tuple[Value, ...] = values
+        return concluded
+
+    def _memory_of(self, group: Group, number: int) -> KindMemory:
+        effect = _effect_of(group, number).effect
+        assert isinstance(effect, ConcludeEffect)  # noqa: S101 - callers number conclusions only
+        return self.base.memories[effect.kind.name]
 
     def _withdraw(self, group: Group, number: int) -> None:
         memory, key = group.supports.pop(number)
@@ -251,23 +266,37 @@ class Effects:
         claim = Claim(first[0], values, now, None, self.position, data)
         self.base.set_concluded(memory, key, claim)
 
-    def follow(self, group: Group) -> None:
-        """The group's values may have changed: its conclusions follow."""
-        if not group.supports or group.match is None:
-            return
-        bound = group.node.bound(group.match, self._firing)
-        for number in list(group.supports):
+    def following(self, group: Group) -> list[Saying]:
+        """What the group's conclusions say on the facts as they are, where that is not what they said."""
+        match = group.match
+        assert match is not None  # noqa: S101 - it has fired
+        said: list[Saying] = []
+        try:
+            bound = group.node.bound(match, self._firing)
+        except EvaluationError as error:
+            self.drop(group, match, error)
+            return said
+        for number, (memory, key) in group.supports.items():
             try:
-                self.support(group, number, group.match, bound)
+                values = self._concluded(group, number, match, bound)
             except (EvaluationError, FactRejectedError) as error:
-                self.drop(group, group.match, error)  # what it said last stands
+                self.drop(group, match, error)  # what it said last stands
+                continue
+            if values != memory.supporters[key][(group.node.name, group.text, number)]:
+                said.append(Saying(group, number, memory, values))
+        return said
+
+    def say(self, saying: Saying) -> None:
+        """A conclusion says something else."""
+        group, number, memory, values = saying
+        self._support(group, number, memory, values)
         self.changes.group_changed(group)
 
     # -- endings -------------------------------------------------------------------
     def prepare_ended(self, group: Group) -> None:
         """Evaluate what ``ended`` would do on the values of now, for they may be gone when it ends."""
-        firing, node, before = self._firing, group.node, group.ended
-        match = group.match if group.match in group.members else next(iter(group.members))
+        firing, node, before, match = self._firing, group.node, group.ended, group.match
+        assert match is not None  # noqa: S101 - it has fired
         try:
             bound = node.bound(match, firing)
             group.ended = [
@@ -370,6 +399,11 @@ class Effects:
         if outcome is not None and outcome not in (Taken.ADDED, Taken.CHANGED):
             said["outcome"] = outcome.value
         return said
+
+
+def _effect_of(group: Group, number: int) -> CompiledEffect:
+    compiled = group.node.compiled
+    return compiled.exhausted[number - EXHAUSTED] if number >= EXHAUSTED else compiled.then[number]
 
 
 def _said_command(

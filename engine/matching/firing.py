@@ -9,6 +9,7 @@ from engine import limits
 from engine.errors import EvaluationError, LockstepError
 from engine.matching.context import Context, Window
 from engine.matching.fact import Key
+from engine.matching.following import Following, Saying
 from engine.matching.match import Match
 from engine.matching.node import Group, RuleNode, State
 from engine.matching.plans import PlanAction, PlanDriver
@@ -40,8 +41,11 @@ class Firing:
         touched: groups that gained or lost members since the last round.
         followed: groups whose values may have changed.
         fired: firings of this step so far.
+        left: (rule, match) → since when it held, of matches lost since the last round; they may be found again in it.
         suspended: rules that do not fire until the rule base changes or an operator resumes them.
         once: (name, key) → when it fired.
+        max_depth: firings of a step that may cause one another, one below the other.
+        max_chain: firings of a step.
     """
 
     def __init__(
@@ -61,9 +65,14 @@ class Firing:
         self.agenda: list[tuple[int, int, str, str, int, int, Group | PlanAction]] = []
         self.driver: PlanDriver | None = None
         self.fired = 0
+        self.left: dict[tuple[RuleNode, str], int] = {}
+        self._born: list[Group] = []
+        self._following = Following()
         self.suspended: set[str] = set()
         self.held_back: dict[Group, None] = {}
         self.once: dict[tuple[str, Value], int] = {}
+        self.max_depth = limits.MAX_CHAIN_DEPTH
+        self.max_chain = limits.MAX_CHAIN
         self._serial = 0
         self._current: Group | None = None
 
@@ -74,6 +83,11 @@ class Firing:
         self._origin = origin
         self.fired = 0
         self._current = None
+        self._following.begin_step()
+        if self._born:
+            for group in self._born:  # what follows from them in later steps is no chain
+                group.parent, group.depth = None, 0
+            self._born.clear()
 
     @property
     def cause(self) -> str:
@@ -93,6 +107,7 @@ class Firing:
             if isinstance(group, PlanAction):
                 if group.version == version and self.driver is not None:
                     self._current = None
+                    self._following.begin()
                     self.driver.take(group)
                     self._round()
                 continue
@@ -102,6 +117,7 @@ class Firing:
                 self.held_back[group] = None
                 continue
             self._current = group
+            self._following.begin()
             self._take(group)
             self._round()
         self._current = None
@@ -132,20 +148,52 @@ class Firing:
     def _turn(self) -> None:
         touched, followed = self.touched, self.followed
         self.touched, self.followed = {}, {}
+        self.left.clear()
+        for group in touched:
+            if group.members and group.has_fired and group.match not in group.members:
+                followed[group] = None
+        # All is evaluated on the facts as they were judged, before anything changes them.
+        said = self._foresee(followed) if followed else []
         over = [group for group in touched if not group.members]
         for group in sorted(over, key=lambda g: (g.node.name, g.text)):
             self._end(group)
         for group in touched:
-            if not group.members:
-                continue
-            if group.state is State.NEW:
-                self._start(group)
-            self.changes.group_changed(group)
-            if group.has_fired and group.match not in group.members:
-                followed[group] = None
+            if group.members:
+                if group.state is State.NEW:
+                    self._start(group)
+                self.changes.group_changed(group)
         for group in followed:
             if group.members:
                 self._follow(group)
+        if said:
+            self._say(said)
+
+    def _foresee(self, followed: dict[Group, None]) -> list[Saying]:
+        """What the conclusions of these groups say now, where it is something else; and what ``ended`` would do."""
+        said: list[Saying] = []
+        for group in followed:
+            if not group.has_fired or not group.members:
+                continue
+            if group.match not in group.members:
+                group.match = self._best(group)[1]
+                self.changes.group_changed(group)
+            if group.node.compiled.ended:
+                self.effects.prepare_ended(group)
+            if group.supports and not self._following.is_spent(group):
+                said += self.effects.following(group)
+        return said
+
+    def _say(self, said: list[Saying]) -> None:
+        """Change conclusions, if they have not been following one another for too long."""
+        rules = {saying.group.node.name for saying in said}
+        endless = self._following.count(rules, self.max_depth)
+        if endless:
+            raise RunawayError(self.cause, endless)
+        for saying in sorted(said, key=lambda s: (s.group.node.name, s.group.text, s.number)):
+            if saying.number in saying.group.supports:
+                self.effects.say(saying)
+            if saying.group.node.name in self.suspended:
+                self._following.spend(saying.group)
 
     def _forget_distinct(self) -> None:
         for (node, key, seat), match in self.lost_distinct.items():
@@ -160,6 +208,7 @@ class Firing:
         if self._current is not None:
             group.parent = self._current
             group.depth = self._current.depth + 1
+            self._born.append(group)
         if not self._may_begin(group):
             group.state = State.DONE
         elif rule.for_ms:
@@ -179,12 +228,12 @@ class Firing:
         group.node.observer.sensed(group)
 
     def _may_begin(self, group: Group) -> bool:
-        """A match on an occurrence of a schedule fires in that occurrence's own step, or not at all."""
+        """A match on an occurrence of a schedule fires if it begins in that occurrence's own instant, or not at all."""
         node = group.node
         if not node.occurrences:
             return True
-        match = next(iter(group.members))
-        return all(self.effects.is_current_occurrence(match, seat, self.now) for seat in node.occurrences)
+        is_current = self.effects.is_current_occurrence
+        return any(all(is_current(match, seat, self.now) for seat in node.occurrences) for match in group.members)
 
     def make_ready(self, group: Group) -> None:
         """Put a group into the agenda as of now."""
@@ -225,12 +274,6 @@ class Firing:
             return
         if group.state is State.READY and group.node.compiled.priority is not None:
             self._enqueue(group)
-        if group.has_fired:
-            if group.match not in group.members:
-                group.match = self._best(group)[1]
-            self.effects.follow(group)
-        if group.node.compiled.ended:
-            self.effects.prepare_ended(group)
 
     def _end(self, group: Group) -> None:
         node = group.node
@@ -269,20 +312,15 @@ class Firing:
         if group.state is State.WAITING and group.node.observer is not None:
             self._observe(group)
             return
-        if group.state in (State.WAITING, State.THROTTLED):
-            self.make_ready(group)
-            return
-        self._repeat(group)
+        self.make_ready(group)
 
     def _repeat(self, group: Group) -> None:
+        """A group that has fired fires again, or is exhausted."""
         rule = group.node.rule
+        group.state = State.DONE
         if rule.repeat is None:
-            return
-        if group.node.name in self.suspended:
-            self.held_back[group] = None
-            return
-        self._current = group
-        self.fired += 1
+            return  # it had one when the timer was set
+        self._guard_chain(group)
         match = self._chosen(group)
         if group.attempt <= rule.repeat.times:
             group.attempt += 1
@@ -302,13 +340,18 @@ class Firing:
         if repeat is None:
             return
         if group.attempt <= repeat.times or group.node.compiled.exhausted:
-            self.set_timer(group, group.fired_at + repeat.every_ms * group.attempt)
+            # An operator may have held it back, beyond some of its nominal times.
+            passed = (self.now - group.fired_at) // repeat.every_ms
+            self.set_timer(group, group.fired_at + repeat.every_ms * max(group.attempt, passed + 1))
 
     # -- firing ----------------------------------------------------------------
     def _take(self, group: Group) -> None:
         node = group.node
-        match = self._best(group)[1]
         self.changes.group_changed(group)
+        if group.attempt:
+            self._repeat(group)
+            return
+        match = self._best(group)[1]
         try:
             bound = node.bound(match, self)
             once = self._once_key(node, match, bound)
@@ -318,6 +361,8 @@ class Firing:
             self._mark_fired(group, match)
             group.activation = activation_id(node.name, group.key, self.cause, self.fired - 1)
             group.has_fired = True
+            if node.compiled.ended:
+                self.effects.prepare_ended(group)
             self.effects.drop(group, match, error)
             self._arm_repeat(group)
             return
@@ -368,7 +413,7 @@ class Firing:
 
     def _guard_chain(self, group: Group) -> None:
         self.fired += 1
-        if group.depth <= limits.MAX_CHAIN_DEPTH and self.fired <= limits.MAX_CHAIN:
+        if group.depth <= self.max_depth and self.fired <= self.max_chain:
             return
         counts: dict[str, int] = {}
         link: Group | None = group

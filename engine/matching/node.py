@@ -46,15 +46,17 @@ class Group:
         attempt: number of the last firing, from 1; 0 before.
         activation: id of the first firing.
         match: the match its conclusions follow.
-        supports: conclusions it supports: (memory, key) → values, by number of the effect.
+        applied: "then" or "exhausted" → time and attempt of the last such firing whose effects did not fail.
+        supports: conclusions it supports: number of the effect → memory and key of the concluded fact.
         ended: effects to apply when it ends, evaluated on the last values for which it held.
         version: entries of the agenda with another version are void.
         depth: how many firings of the same step led to it.
-        parent: the group whose firing made it ready, within the same step.
+        parent: the group whose firing made it begin, within the same step.
     """
 
     __slots__ = (
         "activation",
+        "applied",
         "attempt",
         "depth",
         "due",
@@ -88,6 +90,7 @@ class Group:
         self.attempt = 0
         self.activation = ""
         self.match: Match | None = None
+        self.applied: dict[str, tuple[int, int]] = {}
         self.supports: dict[int, tuple[KindMemory, Key]] = {}
         self.ended: list[Any] | None = None
         self.version = 0
@@ -99,6 +102,7 @@ class RuleNode:
     """Judges matches of one rule.
 
     Attributes:
+        has_twins: one tuple of facts may be found as more than one match.
         holding: match → its group, for the matches that hold.
         groups: key → group.
         wakes: match → instant of its pending flip item.
@@ -113,6 +117,7 @@ class RuleNode:
         "follows",
         "groups",
         "guard",
+        "has_twins",
         "holding",
         "indexes",
         "is_plain",
@@ -137,6 +142,7 @@ class RuleNode:
             or compiled.ended
             or any(e.effect.__class__.__name__ == "ConcludeEffect" for e in (*compiled.then, *compiled.exhausted))
         )
+        self.has_twins = len(compiled.plan.grounds) > 1
         self.holding: dict[Match, Group] = {}
         self.groups: dict[Key, Group] = {}
         self.wakes: dict[Match, int] = {}
@@ -189,6 +195,8 @@ class RuleNode:
         if keep:
             if self.indexes:
                 self._subscribe(match, context.seen)
+            if self.wakes.get(match) == now:
+                del self.wakes[match]  # it has just looked
             if flips:
                 self._wake(match, firing)
         return holds
@@ -271,17 +279,25 @@ class RuleNode:
         per = self.compiled.per
         if per is None:
             return match.key  # type: ignore[return-value]
-        try:
-            return ("per", per(match.facts, self.bound(match, firing), firing.now, 0, firing.context))
-        except EvaluationError:
-            return ("per", "")
+        return ("per", per(match.facts, self.bound(match, firing), firing.now, 0, firing.context))
 
     def bound(self, match: Match, firing: Firing) -> tuple[Any, ...]:
-        """The match's picks, quorum claims and locals; empty when it no longer holds."""
-        firing.context.indexes = self.indexes
+        """The picks, quorum claims and locals of a match that holds, as it was last judged.
+
+        Raises:
+            EvaluationError: X105, the match does not hold.
+        """
+        context, now = firing.context, firing.now
+        context.indexes = self.indexes
         if self.compiled.ripening:
-            firing.context.ripe = frozenset(self.compiled.ripening)
-        return self.compiled.bind(match.facts, firing.now, firing.context, []) or ()
+            context.ripe = frozenset(self.compiled.ripening)
+        # What flips at this very instant, in an item of its own that is still due, has not flipped for the match.
+        instants = (now - 1, now) if self.wakes.get(match) == now else (now, now - 1)
+        for at in instants:
+            found = self.compiled.bind(match.facts, at, context, [])
+            if found is not None:
+                return found
+        raise EvaluationError("X105", f"{self.name}: {match.text} does not hold")
 
     def enter(self, match: Match, firing: Firing) -> None:
         """The match begins to hold."""
@@ -289,7 +305,12 @@ class RuleNode:
         group = self.groups.get(key)
         if group is None:
             group = self.groups[key] = Group(self, key, firing.now)
-        group.members[match] = firing.now
+        since = firing.now
+        if firing.left:
+            since = firing.left.pop((self, match.text), since)
+        if self.has_twins:
+            since = min([since, *(at for twin, at in group.members.items() if twin.text == match.text)])
+        group.members[match] = since
         self.holding[match] = group
         firing.touched[group] = None
         if group.state is not State.NEW or self.follows:
@@ -314,7 +335,10 @@ class RuleNode:
 
     def lose(self, match: Match, firing: Firing) -> None:
         """The match is no more."""
-        if match in self.holding:
+        group = self.holding.get(match)
+        if group is not None:
+            if self.compiled.per is not None:
+                firing.left[(self, match.text)] = group.members[match]
             self.leave(match, firing)
         self.wakes.pop(match, None)
         self._unsubscribe(match)

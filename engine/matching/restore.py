@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from engine import limits
 from engine.errors import EvaluationError, FactRejectedError
-from engine.matching.effects import EXHAUSTED
+from engine.matching.effects import EXHAUSTED, EXHAUSTED_PHASE, THEN_PHASE
 from engine.matching.fact import Key, key_text
 from engine.matching.match import Match
 from engine.matching.memory import scalars
@@ -270,6 +270,9 @@ class Restoration:
         group.attempt = record.get("attempt", 0)
         group.activation = record.get("activation", "")
         group.has_fired = record.get("has_fired", False)
+        if group.has_fired:
+            applied = record.get("applied", {THEN_PHASE: (group.fired_at, 1)})
+            group.applied = {phase: (at, attempt) for phase, (at, attempt) in applied.items()}
         if record.get("due"):
             engine.firing.set_timer(group, record["due"])
         if group.state is GroupState.READY:
@@ -279,7 +282,8 @@ class Restoration:
         if is_reload:
             self.refreshed.append(group)
             return
-        engine.effects.restore_ended(group, record.get("ended", []))
+        if "ended" in record:
+            engine.effects.restore_ended(group, record["ended"])
         for number, kind, key, values in record.get("supports", ()):
             memory = engine.base.memories[kind]
             supporter = (group.node.name, group.text, number)
@@ -293,25 +297,19 @@ class Restoration:
             self.engine.changes.group_renamed(rule, key_text(entry.key))
 
     def _support_anew(self, group: Group) -> None:
-        """Conclusions after a reload: by the new text. What no group supports any more goes after that."""
+        """Conclusions after a reload: by the new text. What no group supports any more goes, below."""
         effects, firing = self.engine.effects, self.engine.firing
         if not group.has_fired or not group.node.rule.is_live or not group.members:
             return
         match = group.match if group.match in group.members else next(iter(group.members))
+        compiled = group.node.compiled
+        phases = ((THEN_PHASE, 0, compiled.then), (EXHAUSTED_PHASE, EXHAUSTED, compiled.exhausted))
         try:
             bound = group.node.bound(match, firing)
-            for number, compiled in enumerate(group.node.compiled.then):
-                if isinstance(compiled.effect, ConcludeEffect):
-                    effects.support(group, number, match, bound)
-            if (
-                group.attempt
-                and group.node.rule.repeat
-                and group.attempt > group.node.rule.repeat.times
-                and not group.due
-            ):
-                for number, compiled in enumerate(group.node.compiled.exhausted):
-                    if isinstance(compiled.effect, ConcludeEffect):
-                        effects.support(group, EXHAUSTED + number, match, bound)
+            for phase, base, made in phases:
+                for number, each in enumerate(made if phase in group.applied else (), base):
+                    if isinstance(each.effect, ConcludeEffect):
+                        effects.support(group, number, match, bound)
         except (EvaluationError, FactRejectedError) as error:
             effects.drop(group, match, error)
 

@@ -15,7 +15,7 @@ from engine.matching.engine import Engine, Surroundings
 from engine.matching.firing import RunawayError
 from engine.matching.joins import Joiner, JoinShape, PythonJoiner
 from engine.matching.restore import Restoration
-from engine.matching.state import frozen, read_state
+from engine.matching.state import State, frozen, read_state
 from engine.model.journal import Cursor, StreamId
 from engine.model.kinds import Value
 from engine.model.rules import AssertEffect, CommandEffect, ConcludeEffect, Effect, RetractEffect, RuleBase
@@ -36,7 +36,8 @@ from tests.support.reference.records import (
     GroupSeen,
     StepRecord,
 )
-from tests.support.reference.steps import Advance, Assert, Entry, Reorg, Report, Result, Retract, Step
+from tests.support.reference.settle import Limits
+from tests.support.reference.steps import Advance, Assert, Entry, Reorg, Report, Result, Resume, Retract, Step
 
 SECRET = b"a secret of the tests"
 K = TypeVar("K")
@@ -52,9 +53,11 @@ class RealEngine:
         *,
         start_ms: int = 0,
         make_joiner: Callable[[list[JoinShape]], Joiner] = PythonJoiner,
+        limits: Limits | None = None,
     ) -> None:
         self.rulebase = rulebase
         self.make_joiner = make_joiner
+        self.limits = limits or Limits()
         self.decoders = {name: KindDecoder(kind) for name, kind in rulebase.kinds.items()}
         self.suspend_at: dict[str, tuple[str, ...]] = {}
         self.facts_hash: dict[bytes, bytes] = {}
@@ -65,11 +68,19 @@ class RealEngine:
         self.index = 0
         self.signed = 0
         self.rejected: list[tuple[str, str]] = []
-        self.engine = self._recovered()
+        self.engine = self._engine()
+        Restoration(self.engine, State(self.cursor)).reload("start", {})
+        self.engine.finish_entry()
+        self.opening = self._commit()
 
-    def _recovered(self) -> Engine:
+    def _engine(self) -> Engine:
         surroundings = Surroundings(self.make_joiner, ScheduleTimes, SECRET, self.suspend_at)
         engine = Engine(self.rulebase, surroundings)
+        engine.firing.max_chain, engine.firing.max_depth = self.limits.firings, self.limits.depth
+        return engine
+
+    def _recovered(self) -> Engine:
+        engine = self._engine()
         state = read_state(
             self.cursor, self.meta, self.facts_hash.items(), self.active_hash.items(), self.rulebase.kinds
         )
@@ -101,7 +112,7 @@ class RealEngine:
                 self.restart()
                 continue
             break
-        decisions = self._commit()
+        decisions, self.opening = (*self.opening, *self._commit()), ()
         self.index += 1
         return StepRecord(self.index - 1, decisions, self.facts(), self.groups())
 
@@ -133,6 +144,10 @@ class RealEngine:
             case Report():
                 said = {"command": self._meant(entry.command), "status": entry.status}
                 return {"op": "report", "source": entry.source, "data": json.dumps(said)}
+            case Resume():
+                self.signed += 1
+                order = {"action": "resume", "what": f"rule:{entry.rule}"}
+                return signed_fields("control", json.dumps(order), "operator", self.signed, SECRET)
             case Result():
                 said = {"command": self._meant(entry.command), "status": entry.status}
                 self.signed += 1
@@ -151,7 +166,8 @@ class RealEngine:
 
     def _meant(self, which: str | int) -> str:
         if isinstance(which, int):
-            return self.commands[which % len(self.commands)] if self.commands else "none"
+            made = [*self.commands, *(command.command_id for command in self.engine.changes.commands)]
+            return made[which % len(made)] if made else "none"
         return which
 
     # -- what became of it -------------------------------------------------------

@@ -37,7 +37,13 @@ class Look:
 
 @dataclass
 class Scope:
-    """What an expression can see: the time, the claims bound to aliases, other names, and all facts."""
+    """What an expression can see: the time, the claims bound to aliases, other names, and all facts.
+
+    Attributes:
+        flips: when, by time alone, something that was asked changes.
+        looks: where inner terms looked.
+        chosen: aliases bound to a claim that a quorum chose, which may not be the fact's newest.
+    """
 
     now: int
     facts: Facts
@@ -45,6 +51,7 @@ class Scope:
     names: dict[str, Value] = field(default_factory=dict)
     flips: list[int] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
+    chosen: set[str] = field(default_factory=set)
 
     def with_alias(self, alias: str, claim: Claim) -> Scope:
         """The same with one alias more; flips and looks go to the same lists."""

@@ -20,7 +20,8 @@ def reads(match: Match, change: Change) -> bool:
     differing = fields_changed(change, match.rule)
     for pattern, (_, key) in zip(match.rule.patterns, match.keys, strict=True):
         if (pattern.kind.name, key[: len(change.key)]) == (change.kind, change.key):
-            return differing is None or bool(differing & pattern_reads(match.rule, pattern.alias))
+            if differing is None or differing & pattern_reads(match.rule, pattern.alias):
+                return True
     if match.judgement is None:
         return True
     for look in match.judgement.scope.looks:

@@ -148,6 +148,7 @@ def pattern_holds(term: Pattern, scope: Scope) -> bool:
     if len(agreeing) < term.quorum:
         return False
     scope.bound[term.alias] = agreeing[0]
+    scope.chosen.add(term.alias)
     return True
 
 

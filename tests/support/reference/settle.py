@@ -54,7 +54,6 @@ class Settlement:
         current: the group that fired last in this step.
         judged: matches judged since the last turn, by rule and text.
         followed: rule → turns since the last firing in which its conclusions changed.
-        turns: turns since the last firing in which any conclusion changed.
         done_following: groups of suspended rules whose conclusions have changed in this step.
     """
 
@@ -70,7 +69,6 @@ class Settlement:
     current: Group | None = None
     judged: set[tuple[str, str]] = field(default_factory=set)
     followed: Counter[str] = field(default_factory=Counter)
-    turns: int = 0
     done_following: set[tuple[str, str]] = field(default_factory=set)
 
     def settle(self) -> None:
@@ -224,10 +222,10 @@ class Settlement:
         """Change conclusions, if they have not been changing for too long."""
         if not said:
             return
-        self.turns += 1
         self.followed.update({supporter[0] for supporter in said})
-        if self.turns > self.limits.depth:
-            raise ChainTooLongError({rule for rule, turns in self.followed.items() if turns > 1})
+        endless = {rule for rule, turns in self.followed.items() if turns > self.limits.depth}
+        if endless:
+            raise ChainTooLongError(endless)
         for supporter, effect in sorted(said.items(), key=lambda item: item[0]):
             rule, text, _ = supporter
             if text in self.state.groups[rule]:
@@ -264,7 +262,7 @@ class Settlement:
         group.ready_at = None
         rule = group.rule
         effects: tuple[Effect, ...] | None = rule.then
-        self.current, self.turns, self.followed = group, 0, Counter()
+        self.current, self.followed = group, Counter()
         if group.is_done:
             members = [m for m in self.state.matches[rule.name].values() if m.since is not None]
             if rule.per is not None:
@@ -402,8 +400,12 @@ def next_repeat(group: Group, now: int) -> int | None:
 
 
 def seen_at(judged: Scope, now: int, attempt: int) -> Scope:
-    """What effects see: the match as last judged, with the time and the attempt of a firing."""
-    return Scope(now, judged.facts, dict(judged.bound), {**judged.names, "attempt": attempt})
+    """What effects see: the match as last judged, its facts as they are, with the time and the attempt of a firing."""
+    bound = {
+        alias: claim if alias in judged.chosen else judged.facts.fact(claim.kind, claim.key) or claim
+        for alias, claim in judged.bound.items()
+    }
+    return Scope(now, judged.facts, bound, {**judged.names, "attempt": attempt})
 
 
 def decide(
