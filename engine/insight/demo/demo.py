@@ -13,11 +13,12 @@ from engine.errors import Exit, LockstepError
 from engine.insight.demo.book import Book
 from engine.insight.demo.follow import Follower
 from engine.insight.demo.happening import Happening, Who
+from engine.insight.demo.outcomes import latest
 from engine.insight.demo.show import Show
 from engine.insight.demo.stage import Stage, StageError
 from engine.insight.demo.trace import Trace, load
 from engine.insight.demo.verdict import Firing, Judgement, judge
-from engine.insight.facts import StoredFact, facts_of
+from engine.insight.facts import facts_of
 from engine.store.redis_store import RedisStore
 from engine.store.url import Endpoint
 
@@ -83,7 +84,7 @@ class _Demo:
             self._stage.check()
             if self._killed_at_ms is None and any(f.rule.endswith(_KILL_AFTER) for _, f in follower.fired()):
                 await self._crash(store, show)
-            if await self._all_over(store):
+            if self._all_over(follower):
                 for happening in await follower.since(0):
                     show.happened(happening)
                 return True
@@ -98,20 +99,22 @@ class _Demo:
         text = f"another is started (pid {pid}); it leads once the lease of the dead one has run out"
         show.happened(Happening(await store.time_ms(), Who.STAGE, text))
 
-    async def _all_over(self, store: RedisStore) -> bool:
-        """Every intent has an outcome, and the executor has nothing under way."""
-        said = {fact.key[0] async for fact in facts_of(store, "swap_outcome")}
-        if said != set(self._trace.expect):
+    def _all_over(self, follower: Follower) -> bool:
+        """Every intent has a final outcome, and the executor has nothing under way."""
+        said = latest(follower.decisions)
+        if any(intent not in said or said[intent].is_provisional for intent in self._trace.expect):
             return False
         return all(place != "in flight" for intent in self._trace.expect for place, _ in self._book().places(intent))
 
     async def _judge(self, store: RedisStore, follower: Follower, show: Show, has_ended: bool) -> Exit:
-        facts: list[StoredFact] = []
-        for kind in ("intent", "swap_outcome"):
-            facts += [fact async for fact in facts_of(store, kind)]
+        intents = {fact.key[0]: fact.values async for fact in facts_of(store, "intent")}
+        said = latest(follower.decisions)
         firings = follower.fired()
         book = self._book()
-        judgements = [judge(o, self._trace.expect[o.intent], facts, book, firings) for o in self._trace.opening]
+        judgements = [
+            judge(o, self._trace.expect[o.intent], intents.get(o.intent), said.get(o.intent), book, firings)
+            for o in self._trace.opening
+        ]
         self._console.print()
         for judgement in judgements:
             show.judged(judgement)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.insight.audit import Decision, Fired, decode
+from engine.insight.audit import Decision, Fired, Noted, decode
 from engine.insight.demo.amounts import shown
 from engine.insight.demo.happening import Happening, Who
 from engine.insight.demo.journal_news import JournalNews
@@ -64,7 +64,28 @@ class Follower:
             for event in decision.events:
                 if isinstance(event, Fired):
                     found += self._of_firing(decision, event)
+                elif (text := self._of_note(event)) is not None:
+                    found.append(Happening(decision.at_ms, Who.OUTCOME, text))
         return found
+
+    def _of_note(self, noted: Noted) -> str | None:
+        """What a coordination says of itself, as far as it is worth a line."""
+        said = noted.fields
+        whose = said.get("subject")
+        match noted.event:
+            case "started":
+                return f"{whose} is coordinated by {str(said['plan']).partition('.')[2]}"
+            case "unwinding":
+                return f"{whose} goes back: {said['reason']}"
+            case "escalated":
+                return f"people are called for {whose}: {said['reason']}"
+            case "outcome_withdrawn":
+                return f"{whose} has no outcome any more: {said['reason']}"
+            case "outcome":
+                reason = f", {said['reason']}" if said["reason"] else ""
+                return f"{whose}: {said['verdict']}{reason}" + (", provisional" if said["provisional"] else "")
+            case _:
+                return None
 
     def _of_firing(self, decision: Decision, fired: Fired) -> list[Happening]:
         named = {fact.values.get("intent") or fact.values.get("id") for fact in fired.facts if fact.kind == "intent"}
@@ -77,10 +98,7 @@ class Follower:
             told.append(Happening(decision.at_ms, Who.COMMAND, text))
         for fact in fired.concludes:
             values = fact.get("values", {})
-            if fact.get("kind") == "swap_outcome":
-                text = f"{values['intent']}: {values['verdict']}, {values['reason']}"
-                told.append(Happening(decision.at_ms, Who.OUTCOME, text))
-            elif "why" in values:
+            if "why" in values:
                 told.append(Happening(decision.at_ms, Who.OUTCOME, f"{values['intent']} is at risk: {values['why']}"))
         return told
 

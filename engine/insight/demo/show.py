@@ -35,8 +35,6 @@ _TELLING = {
     "liquidity": ("venue", "available", "height"),
     "quote": ("out",),
     "transfer": ("state", "amount", "depth"),
-    "swap_stage": ("stage",),
-    "swap_at_risk": ("why",),
 }
 #: (kind, field) → the field that names the asset.
 _ASSETS = {
@@ -103,9 +101,16 @@ class Show:
 
     def _places(self, judgement: Judgement) -> Text:
         text = Text("value     ")
-        held = {where: n for where, n in judgement.places.items() if where[0] != FEES}
-        fees = {where: n for where, n in judgement.places.items() if where[0] == FEES}
-        text.append(", ".join(f"{shown(n, a, self._decimals)} on {p}" for (p, a), n in held.items()) or "nowhere")
+        text.append_text(self._value_text(judgement.ledger))
+        if judgement.ledger == judgement.places:
+            return text.append("; ledger and executor's book agree to the unit", style="dim")
+        text.append("\nbook      ", style="bold red")
+        return text.append_text(self._value_text(judgement.places))
+
+    def _value_text(self, places: Mapping[tuple[str, str], int]) -> Text:
+        held = {where: n for where, n in places.items() if where[0] != FEES}
+        fees = {where: n for where, n in places.items() if where[0] == FEES}
+        text = Text(", ".join(f"{shown(n, a, self._decimals)} on {p}" for (p, a), n in held.items()) or "nowhere")
         text.append("".join(f"; {shown(n, a, self._decimals)} went in fees" for (_, a), n in fees.items()), style="dim")
         return text
 
@@ -113,7 +118,7 @@ class Show:
         head = Text("\n")
         head.append(f"{command.connector}.{command.verb}", style="bold green")
         head.append(f" {command.id}\n", style="dim")
-        head.append(f"because {fired.rule} held at {self._when(decision.at_ms)}, of these facts:")
+        head.append(f"because {fired.rule.partition('.')[2]} was due at {self._when(decision.at_ms)}, of these facts:")
         table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
         for _ in range(4):
             table.add_column(overflow="fold")

@@ -1,4 +1,4 @@
-"""What became of each intent, judged by what is there: the facts in Redis against the executor's own book."""
+"""What became of each intent, judged by what is there: the daemon's outcomes against the executor's own book."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from engine.insight.audit import Decision, Fired, MadeCommand
 from engine.insight.demo.book import FEES, POOL, Book
+from engine.insight.demo.outcomes import Outcome
 from engine.insight.demo.trace import Opening
-from engine.insight.facts import StoredFact
 
-#: Where the value is said to be, by outcome.
+#: Where the value lies, by outcome: the intent's fields that name place and asset.
 _ENDS = {"COMPLETED": ("target", "asset_out"), "REFUNDED": ("source", "asset_in")}
 Firing = tuple[Decision, Fired]
+Places = Mapping[tuple[str, str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,10 @@ class Judgement:
     """One intent.
 
     Attributes:
-        outcome: the verdict that stands as a fact; ``none`` if there is none.
+        outcome: the verdict that stands; ``none`` if there is none.
         reason: its reason.
-        places: (place, asset) → what lies there, by the executor's book.
+        ledger: (place, asset) → what lies there, by the daemon's ledger; fees at ``fees``.
+        places: the same by the executor's book.
         commands: each command with the firing that made it, oldest first.
         problems: what is not as it must be; empty: all is.
     """
@@ -30,54 +32,70 @@ class Judgement:
     intent: str
     outcome: str
     reason: str
-    places: Mapping[tuple[str, str], int]
+    ledger: Places
+    places: Places
     commands: tuple[tuple[MadeCommand, Firing], ...]
     problems: tuple[str, ...]
 
 
 def judge(
-    opening: Opening, expected: str, facts: Iterable[StoredFact], book: Book, firings: Iterable[Firing]
+    opening: Opening,
+    expected: str,
+    intent: Mapping[str, object] | None,
+    said: Outcome | None,
+    book: Book,
+    firings: Iterable[Firing],
 ) -> Judgement:
     """Judges one intent.
 
     Args:
         opening: what it began with.
         expected: the outcome it must come to.
-        facts: facts of the kinds ``intent`` and ``swap_outcome``.
+        intent: its fact's fields; None if it is not there.
+        said: its coordination's outcome; None if there is none.
         book: the executor's.
         firings: every firing there was.
     """
     name = opening.intent
-    mine = {fact.kind: fact.values for fact in facts if fact.key == (name,)}
     commands = tuple((c, f) for f in firings for c in f[1].commands if c.args.get("intent") == name)
-    said = mine.get("swap_outcome", {})
-    outcome = str(said.get("verdict", "none"))
-    problems = [] if outcome == expected else [f"the outcome is {outcome}, and must be {expected}"]
-    if outcome in _ENDS and "intent" in mine:
-        problems += _not_there(opening, outcome, mine["intent"], said, book)
+    verdict, reason = ("none", "") if said is None else (said.verdict, said.reason)
+    problems = [] if verdict == expected else [f"the outcome is {verdict}, and must be {expected}"]
+    ledger: dict[tuple[str, str], int] = {}
+    if said is not None:
+        ledger = {**said.ledger, **{(FEES, asset): amount for asset, amount in said.fees.items()}}
+        if said.is_provisional:
+            problems.append("the outcome is provisional, and must be final")
+        problems += _not_alike(ledger, book.places(name))
+        problems += _not_there(opening, said, intent)
     problems += _not_kept(opening, book)
     problems += _not_once(name, [command for command, _ in commands], book)
-    return Judgement(name, outcome, str(said.get("reason", "")), book.places(name), commands, tuple(problems))
+    return Judgement(name, verdict, reason, ledger, book.places(name), commands, tuple(problems))
 
 
-def _not_there(
-    opening: Opening, outcome: str, intent: Mapping[str, object], said: Mapping[str, object], book: Book
-) -> list[str]:
-    """Is the value where the outcome says, as much as it says, and nowhere else?"""
-    name = opening.intent
-    place, asset = (str(intent[field]) for field in _ENDS[outcome])
-    amount = int(str(said["amount"]))
+def _not_alike(ledger: Places, book: Places) -> list[str]:
+    """The daemon's ledger and the executor's book agree on every place, to the unit."""
     problems = []
-    if (said["place"], said["asset"]) != (place, asset):
-        problems.append(f"it says {said['asset']} on {said['place']}, and {outcome} means {asset} on {place}")
-    there = book.held[name, place, asset]
-    if there != amount:
-        problems.append(f"it says {amount} {asset} on {place}, and {there} are there")
-    if outcome == "COMPLETED" and there < int(str(intent["min_out"])):
+    for place, asset in sorted(ledger.keys() | book.keys()):
+        said, there = ledger.get((place, asset), 0), book.get((place, asset), 0)
+        if said != there:
+            problems.append(f"the ledger has {said} {asset} at {place}, and {there} are there")
+    return problems
+
+
+def _not_there(opening: Opening, said: Outcome, intent: Mapping[str, object] | None) -> list[str]:
+    """Is the value where the outcome means it to be, as much of it, and nowhere else?"""
+    if intent is None:
+        return [f"the intent {opening.intent} is gone"]
+    if said.verdict not in _ENDS:
+        return []
+    place, asset = (str(intent[field]) for field in _ENDS[said.verdict])
+    there = said.ledger.get((place, asset), 0)
+    problems = []
+    if said.verdict == "COMPLETED" and there < int(str(intent["min_out"])):
         problems.append(f"{there} {asset} are less than the {intent['min_out']} asked for")
-    if outcome == "REFUNDED" and there + book.held[name, FEES, asset] != opening.amount:
+    if said.verdict == "REFUNDED" and there + said.fees.get(asset, 0) != opening.amount:
         problems.append(f"{there} {asset} and the fees are not the {opening.amount} it began with")
-    left = {w: n for w, n in book.places(name).items() if w != (place, asset) and w[0] != FEES}
+    left = {w: n for w, n in said.ledger.items() if w != (place, asset)}
     problems += [f"{n} {asset} are still at {place}" for (place, asset), n in left.items()]
     return problems
 
@@ -98,5 +116,5 @@ def _not_once(name: str, commands: list[MadeCommand], book: Book) -> list[str]:
     ]
     problems += [f"{id_} was made twice" for id_ in {i for i in ids if ids.count(i) > 1}]
     done = {command for command, (intent, _) in book.verbs.items() if intent == name}
-    problems += [f"{command} took effect, and no rule made it" for command in sorted(done - set(ids))]
+    problems += [f"{command} took effect, and nobody made it" for command in sorted(done - set(ids))]
     return problems

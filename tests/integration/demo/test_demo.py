@@ -42,6 +42,7 @@ async def test_the_demonstration_comes_to_both_outcomes_over_a_kill_within_a_min
     assert "4 commands were made in all, and 4 took effect" in text
     assert "8000 ms after it began" in text, "the wait ran on over the crash, to the millisecond"
     assert text.count("of these facts:") == 4
+    assert text.count("ledger and executor's book agree to the unit") == 2
     assert os.listdir(place) == [], "nothing is left behind"
 
 

@@ -1,235 +1,180 @@
-"""The worked pack does what its head says, held to the reference engine."""
+"""The pack of the demonstration at its limits: one wei, one unit, one millisecond to either side."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.model.kinds import Value
-from engine.packs.bundle import load_paths
-from tests.support.reference.engine import ReferenceEngine
-from tests.support.reference.records import CommandMade
-from tests.support.reference.steps import Advance, Assert, Reorg, Step
+import pytest
+
+from engine.cli.playing import daemon_machinery
+from engine.insight.scenario.failure import Result
+from engine.insight.scenario.files import read_files
+from engine.insight.scenario.player import play
 
 PACK = Path(__file__).resolve().parents[3] / "rules" / "cross_network_swap.yaml"
-START = 1_800_000_000_000
-GWEI = 10**9
-AMOUNT, LEAST, OUT = 75_000_000_000, 24 * 10**18, 25 * 10**18
+LEAST = 24 * 10**18
+ARRIVED = 74_962_500_000
+BACK = "purpose: refund, state: arrived, asset: USDC, source: base, target: polygon"
+INTO = "purpose: bridge, state: arrived, asset: USDC, source: polygon, target: base"
+OUT = "purpose: swap, state: arrived, asset: WETH, source: base, target: base"
 
 
-@dataclass
-class World:
-    """What the services around the engine report, by seconds from the start."""
-
-    engine: ReferenceEngine
-    commands: list[CommandMade] = field(default_factory=list)
-    entries: int = 0
-
-    def step(self, step: Step) -> None:
-        for decision in self.engine.step(step).decisions:
-            for firing in decision.firings:
-                self.commands += [each for each in firing.effects if isinstance(each, CommandMade)]
-
-    def say(self, second: int, kind: str, reporter: str = "test", /, **values: Value) -> None:
-        known = self.engine.rulebase.kinds[kind]
-        assert values.keys() <= known.positions.keys()
-        self.entries += 1
-        whole = {each.name: values.get(each.name, each.default) for each in known.fields}
-        self.step(Assert(START + second * 1_000, self.entries, kind, reporter, whole))
-
-    def wait(self, second: int) -> None:
-        self.step(Advance(START + second * 1_000))
-
-    def networks(self, second: int, height: int, fee: int = 20) -> None:
-        for name in ("polygon", "base"):
-            self.say(second, "network", f"{name}-rpc", id=name, height=height, base_fee=fee * GWEI)
-
-    def bridges(self, second: int, sources: int = 2) -> None:
-        for n in range(sources):
-            at: dict[str, Value] = {"source": "polygon", "target": "base", "asset": "USDC"}
-            self.say(second, "bridge", f"watch-{n}", **at, capacity=2 * AMOUNT, fee=5)
-
-    def market(self, second: int, available: int = 2 * OUT) -> None:
-        self.say(second, "liquidity", network="base", venue="pool", asset="WETH", available=available, height=second)
-        self.say(second, "quote", id=f"q-{second}", intent="I1", asset_out="WETH", out=OUT)
-
-    def intent(self, second: int, deadline: int = 600) -> None:
-        parties = {"source": "polygon", "target": "base", "asset_in": "USDC", "asset_out": "WETH"}
-        due = START + deadline * 1_000
-        self.say(second, "intent", id="I1", **parties, amount=AMOUNT, min_out=LEAST, deadline=due)
-
-    def transfer(self, second: int, purpose: str, **more: Value) -> None:
-        ends: dict[str, Value] = {"source": "polygon", "target": "base", "asset": "USDC", "amount": AMOUNT}
-        self.say(second, "transfer", id=f"T-{purpose}", intent="I1", purpose=purpose, **{**ends, **more})
-
-    def ready(self) -> None:
-        """All that the source leg waits for."""
-        self.intent(0)
-        self.bridges(0)
-        self.market(0)
-        self.networks(0, 100)
-        self.networks(2, 101)
-
-    def arrived(self, second: int) -> None:
-        self.transfer(second, "bridge", state="arrived", network="base", depth=4, height=7, block_hash="0xb1")
-
-    @property
-    def verbs(self) -> list[str]:
-        return [each.verb for each in self.commands]
-
-    def outcome(self) -> dict[str, Value] | None:
-        return self.fact("swap_outcome")
-
-    def fact(self, kind: str) -> dict[str, Value] | None:
-        """The only fact of a kind."""
-        found = [each for each in self.engine.facts() if each.kind == kind]
-        assert len(found) <= 1
-        names = self.engine.rulebase.kinds[kind].positions
-        return dict(zip(names, found[0].values, strict=True)) if found else None
+def intent(**more: object) -> str:
+    fields: dict[str, object] = {
+        "id": "I1",
+        "kind": "cross-network-swap",
+        **{"source": "polygon", "target": "base", "asset_in": "USDC", "asset_out": "WETH"},
+        **{"amount": 75_000_000_000, "min_out": LEAST, "deadline": "600s"},
+        **more,
+    }
+    return flow("intent", fields)
 
 
-def world() -> World:
-    rulebase = load_paths([PACK]).rulebase
-    assert rulebase is not None
-    return World(ReferenceEngine(rulebase, start_ms=START))
+def flow(kind: str, fields: dict[str, object]) -> str:
+    return f"assert: {{{kind}: {{{', '.join(f'{k}: {v}' for k, v in fields.items())}}}}}"
 
 
-def test_the_good_case_bridges_swaps_and_completes() -> None:
-    w = world()
-    w.ready()
-    assert w.verbs == ["bridge"]
-    args = json.loads(w.commands[0].args)
-    assert (args["intent"], args["amount"], args["min_arrival"]) == ("I1", str(AMOUNT), "74962500000")
-    w.market(8)
-    w.arrived(10)
-    assert w.verbs == ["bridge", "swap"]
-    assert json.loads(w.commands[1].args)["min_out"] == str(OUT * 9950 // 10000)
-    assert w.outcome() is None
-    w.transfer(15, "swap", state="arrived", asset="WETH", amount=LEAST, source="base")
-    outcome = w.outcome()
-    assert outcome is not None
-    assert (outcome["verdict"], outcome["place"], outcome["amount"]) == ("COMPLETED", "base", LEAST)
-    w.wait(400)
-    assert w.verbs == ["bridge", "swap"]
+def network(name: str, height: int, fee: str = "29 gwei", **more: object) -> str:
+    return flow("network", {"id": name, "height": height, "base_fee": fee, **more})
 
 
-def test_value_comes_back_when_the_far_liquidity_stays_away() -> None:
-    w = world()
-    w.ready()
-    w.market(8, available=LEAST - 1)
-    w.arrived(10)
-    assert w.verbs == ["bridge"]
-    assert w.fact("swap_at_risk") is not None
-    w.wait(18)
-    assert w.verbs == ["bridge"]
-    w.wait(19)
-    assert w.verbs == ["bridge", "bridge_back"]
-    assert json.loads(w.commands[1].args)["reason"] == "FAR_LIQUIDITY_LOST"
-    w.market(20)
-    assert w.verbs == ["bridge", "bridge_back"]
-    w.transfer(25, "refund", state="arrived", source="base", target="polygon", amount=AMOUNT - 10)
-    outcome = w.outcome()
-    assert outcome is not None
-    assert (outcome["verdict"], outcome["place"], outcome["reason"]) == ("REFUNDED", "polygon", "FAR_LIQUIDITY_LOST")
+def bridge(capacity: int = 150_000_000_000, **more: object) -> str:
+    fields = {"source": "polygon", "target": "base", "asset": "USDC", "capacity": capacity, "fee": "5 bps", **more}
+    return flow("bridge", fields)
 
 
-def test_a_short_drought_does_not_send_the_value_back() -> None:
-    w = world()
-    w.ready()
-    w.market(8, available=0)
-    w.arrived(10)
-    w.market(14)
-    assert w.verbs == ["bridge", "swap"]
-    w.market(15, available=0)
-    w.wait(60)
-    assert "bridge_back" not in w.verbs
+def pool(available: int, height: int) -> str:
+    fields = {"network": "base", "venue": "pool", "asset": "WETH", "available": available, "height": height}
+    return flow("liquidity", fields)
 
 
-def test_nothing_starts_while_a_condition_is_missing() -> None:
-    dear = world()
-    dear.intent(0)
-    dear.bridges(0)
-    dear.market(0)
-    dear.networks(0, 100, fee=31)
-    dear.networks(2, 101, fee=31)
-    assert dear.verbs == []
-    dear.networks(4, 102)
-    assert dear.verbs == []
-    dear.networks(6, 103)
-    assert dear.verbs == ["bridge"]
-    alone = world()
-    alone.intent(0)
-    alone.bridges(0, sources=1)
-    alone.market(0)
-    alone.networks(0, 100)
-    alone.networks(2, 101)
-    assert alone.verbs == []
-    alone.bridges(3)
-    assert alone.verbs == ["bridge"]
+def quote(out: int = 25 * 10**18, name: str = "q-1") -> str:
+    return flow("quote", {"id": name, "intent": "I1", "asset_out": "WETH", "out": out})
 
 
-def test_one_unit_short_is_no_success_and_a_late_one_is_named() -> None:
-    w = world()
-    w.ready()
-    w.market(8)
-    w.arrived(10)
-    w.transfer(15, "swap", state="arrived", asset="WETH", amount=LEAST - 1, source="base")
-    assert w.outcome() is None
-    late = START + 601_000
-    w.transfer(20, "swap", state="arrived", asset="WETH", amount=LEAST, source="base", chain_time=late)
-    outcome = w.outcome()
-    assert outcome is not None
-    assert outcome["verdict"] == "SETTLED_LATE"
+def transfer(name: str, what: str, amount: int, depth: int = 4) -> str:
+    return f"assert: {{transfer: {{id: {name}, intent: I1, {what}, amount: {amount}, depth: {depth}}}}}"
 
 
-def test_value_that_arrives_after_the_deadline_goes_back() -> None:
-    w = world()
-    w.ready()
-    w.market(599)
-    w.arrived(600)
-    assert w.verbs[0] == "bridge"
-    assert w.verbs[-1] == "swap"
-    other = world()
-    other.ready()
-    other.market(600)
-    other.arrived(601)
-    assert other.verbs[-1] == "bridge_back"
+#: Everything the source leg waits for, the last of it at 2 s.
+READY = {
+    "intent": (0, "desk", intent()),
+    "pool": (0, "indexer", pool(50 * 10**18, 1)),
+    "quote": (0, "quoter", quote()),
+    "watch-1": (0, "watch-1", bridge()),
+    "far": (0, "rpc", network("base", 900)),
+    "near": (0, "rpc", network("polygon", 100)),
+    "watch-2": (1, "watch-2", bridge()),
+    "cheap": (2, "rpc", network("polygon", 101)),
+}
 
 
-def test_a_cancelled_intent_brings_its_value_back() -> None:
-    w = world()
-    w.ready()
-    w.say(5, "cancel", id="I1")
-    w.market(8)
-    w.arrived(10)
-    assert w.verbs == ["bridge", "bridge_back"]
-    early = world()
-    early.say(0, "cancel", id="I1")
-    early.ready()
-    early.wait(60)
-    assert early.verbs == []
+def played(directory: Path, *said: tuple[float, str, str], **changed: tuple[int, str, str] | None) -> Result:
+    """What becomes of READY with these lines changed (None: left out), and then of these."""
+    lines = [line for line in ({**READY, **changed}).values() if line is not None]
+    text = ["tests:", "  - test: it", f"    packs: [{PACK}]", "    others: ignore", "    steps:"]
+    for second, source, what in sorted([*lines, *said], key=lambda line: line[0]):
+        text.append(f"      - {{at: {int(second * 1_000)}ms, source: {source}, {what}}}")
+    (directory / "it.test.yaml").write_text("\n".join(text))
+    (file,) = read_files([directory / "it.test.yaml"])
+    assert file.problems == []
+    result = play(file.cases[0], daemon_machinery())
+    assert result.failures == []
+    return result
 
 
-def test_a_reorganised_arrival_takes_its_outcome_with_it() -> None:
-    w = world()
-    w.ready()
-    w.market(8)
-    w.arrived(10)
-    w.transfer(
-        15, "swap", state="arrived", asset="WETH", amount=LEAST, source="base", network="base", block_hash="0xb2"
-    )
-    assert w.outcome() is not None
-    w.step(Reorg(START + 16_000, 9_999, "base-rpc", "base", removed=("0xb2",)))
-    assert w.outcome() is None
+def verbs(result: Result) -> list[str]:
+    return [made.command.partition(".")[2] for made in result.made]
 
 
-def test_a_leg_that_is_not_seen_is_asked_for_and_then_made_known() -> None:
-    w = world()
-    w.ready()
-    w.wait(200)
-    assert w.verbs == ["bridge", "inquire", "inquire", "inquire"]
-    assert [json.loads(each.args)["attempt"] for each in w.commands[1:]] == [1, 2, 3]
-    incident = w.fact("incident")
-    assert incident is not None
-    assert (incident["id"], incident["severity"], incident["open"]) == ("stuck-I1-bridge", "critical", True)
+def verdict(result: Result) -> tuple[str, str]:
+    return (result.outcomes[-1].verdict, result.outcomes[-1].reason) if result.outcomes else ("none", "")
+
+
+REPORTED = (3, "executor-1", "report: {command: executor.bridge, status: submitted}")
+ARRIVES = (10, "indexer", transfer("T-in", INTO, ARRIVED))
+
+
+def test_the_source_leg_starts_when_everything_is_there(tmp_path: Path) -> None:
+    result = played(tmp_path)
+    assert [(made.at_ms - result.case.start_ms, made.command) for made in result.made] == [(2_000, "executor.bridge")]
+    assert result.made[0].args["amount"] == "75000000000"
+    assert result.made[0].args["min_arrival"] == str(ARRIVED)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("watch-2", None),
+        ("watch-2", (1, "watch-1", bridge())),
+        ("watch-2", (1, "watch-2", bridge(capacity=74_999_999_999))),
+        ("watch-2", (1, "watch-2", bridge(paused="true"))),
+        ("cheap", None),
+        ("cheap", (2, "rpc", network("polygon", 101, "30000000001"))),
+        ("cheap", (2, "rpc", network("polygon", 101, paused="true"))),
+        ("far", (0, "rpc", network("base", 900, sequencer_up="false"))),
+        ("quote", (0, "quoter", quote(LEAST - 1))),
+        ("pool", (0, "indexer", pool(LEAST - 1, 1))),
+        ("intent", (0, "desk", intent(kind="swap"))),
+        ("intent", (0, "desk", intent(source="base"))),
+        ("intent", (0, "desk", intent(state="closed"))),
+        ("intent", (0, "desk", intent(start_by="2s"))),
+        ("intent", (0, "desk", intent(deadline="299999ms"))),
+    ],
+)
+def test_one_thing_missing_holds_it_back(tmp_path: Path, name: str, line: tuple[int, str, str] | None) -> None:
+    assert verbs(played(tmp_path, (2.5, "desk", intent(id="I9", kind="none")), **{name: line})) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("cheap", (2, "rpc", network("polygon", 101, "30 gwei"))),
+        ("watch-2", (1, "watch-2", bridge(capacity=75_000_000_000))),
+        ("quote", (0, "quoter", quote(LEAST))),
+        ("pool", (0, "indexer", pool(LEAST, 1))),
+        ("intent", (0, "desk", intent(start_by="2001ms"))),
+        ("intent", (0, "desk", intent(deadline="300s"))),
+    ],
+)
+def test_exactly_enough_is_enough(tmp_path: Path, name: str, line: tuple[int, str, str]) -> None:
+    assert verbs(played(tmp_path, **{name: line})) == ["bridge"]
+
+
+@pytest.mark.parametrize(("depth", "wanted"), [(3, ["bridge"]), (4, ["bridge", "swap"])])
+def test_an_arrival_counts_at_its_depth(tmp_path: Path, depth: int, wanted: list[str]) -> None:
+    assert verbs(played(tmp_path, REPORTED, (10, "indexer", transfer("T-in", INTO, ARRIVED, depth)))) == wanted
+
+
+@pytest.mark.parametrize(("back_again", "wanted"), [(17.999, ["bridge", "swap"]), (18.001, ["bridge", "bridge_back"])])
+def test_the_way_back_begins_after_eight_seconds_without_liquidity(
+    tmp_path: Path, back_again: float, wanted: list[str]
+) -> None:
+    dry = (8, "indexer", pool(LEAST - 1, 2))
+    again = (back_again, "indexer", pool(LEAST, 3))
+    assert verbs(played(tmp_path, REPORTED, dry, ARRIVES, again, (25, "quoter", quote(name="q-9")))) == wanted
+
+
+@pytest.mark.parametrize(("amount", "wanted"), [(LEAST, "COMPLETED"), (LEAST - 1, "UNWOUND")])
+def test_one_unit_short_is_no_success(tmp_path: Path, amount: int, wanted: str) -> None:
+    result = played(tmp_path, REPORTED, ARRIVES, (15, "indexer", transfer("T-out", OUT, amount)))
+    assert verdict(result)[0] == wanted
+    assert result.outcomes[-1].said["delivered"] == {"base": {"WETH": str(amount)}}
+
+
+def test_what_comes_back_is_refunded_to_the_unit(tmp_path: Path) -> None:
+    dry = (8, "indexer", pool(0, 2))
+    back = (30, "indexer", transfer("T-back", BACK, 74_925_018_750))
+    result = played(tmp_path, REPORTED, dry, ARRIVES, back)
+    assert verdict(result) == ("REFUNDED", "FAR_LIQUIDITY_LOST")
+    said = result.outcomes[-1].said
+    assert said["ledger"] == {"polygon": {"USDC": "74925018750"}}
+    assert said["fees"] == {"USDC": str(75_000_000_000 - 74_925_018_750)}
+
+
+def test_a_reverted_swap_is_tried_again_and_never_two_at_once(tmp_path: Path) -> None:
+    failed = (12, "executor-1", "report: {command: executor.swap, status: failed}")
+    assert verbs(played(tmp_path, REPORTED, ARRIVES, (21, "quoter", quote(name="q-8")))) == ["bridge", "swap"]
+    again = played(tmp_path, REPORTED, ARRIVES, failed, (22, "quoter", quote(name="q-8")))
+    assert verbs(again) == ["bridge", "swap", "swap"]
+    assert again.made[2].at_ms - again.made[1].at_ms == 12_000
