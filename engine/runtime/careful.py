@@ -1,19 +1,21 @@
 """After an unclean stop: what was in hand is taken so that one bad entry cannot kill the daemon for ever.
 
 First in small groups, each noted before it is evaluated. If a group is the end of the process, its entries are taken
-one at a time at the next start, each noted alone; the one that is found noted so is the culprit. So a daemon that was
-killed from outside is back at work after a few round trips, and still nothing but a culprit is ever quarantined.
+one at a time at the next start, each noted alone; the one that is found noted and marked so is the culprit. So a
+daemon that was killed from outside is back at work after a few round trips, and nothing but a culprit is quarantined.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
 from engine import limits
 from engine.errors import FactRejectedError
 from engine.model.journal import ZERO_ID, RawEntry, StreamId
+from engine.runtime.crashpoints import AFTER_EVALUATION, crashpoint
 from engine.runtime.logging import logger
+from engine.runtime.marker import Marker
 from engine.runtime.patience import patiently
 
 if TYPE_CHECKING:
@@ -52,6 +54,11 @@ class Suspects:
     def __str__(self) -> str:
         return f"{self.first}..{self.last}:{self.deaths}" if self.deaths else ""
 
+    @property
+    def is_single(self) -> bool:
+        """Whether one entry was noted alone."""
+        return self.first == self.last and self.deaths > 0
+
     def deaths_of(self, entry: StreamId) -> int:
         """How often the process died of that entry, or of its group."""
         return self.deaths if self.first <= entry <= self.last else 0
@@ -65,17 +72,21 @@ class Careful:
     on its way, and not after.
     """
 
-    def __init__(self, store: LoopStore, epoch: int, poison: str) -> None:
+    def __init__(self, store: LoopStore, epoch: int, poison: str, marker: Marker) -> None:
         """Makes it; does nothing yet.
 
         Args:
             store: where notes go.
             epoch: the leadership.
             poison: the note of the last process; empty: it left none.
+            marker: says whether that process died within an evaluation.
         """
         self._store = store
         self._epoch = epoch
+        self._marker = marker
         self._found = Suspects.parse(poison)
+        if self._found.is_single and marker.found is not None and marker.found != str(self._found.first):
+            self._found = replace(self._found, deaths=max(1, self._found.deaths - 1))
         self._noted = poison
         self._left = _IN_HAND
 
@@ -107,12 +118,15 @@ class Careful:
         entry = StreamId.parse(identity)
         now = await loop.run_due_before(entry, server_ms)
         found = self._found.deaths_of(entry)
-        is_culprit = self._found.first == self._found.last and found == _TRIES - 1
+        is_culprit = self._found.is_single and found == _TRIES - 1
         if is_culprit:
             self._quarantine(loop, entry, fields, now)
         else:
             await self._note(str(Suspects(entry, entry, found + 1)))
+            self._marker.set(str(entry))
             await loop.take(identity, entry, fields, now)
+            self._marker.clear()
+            crashpoint(AFTER_EVALUATION)
             await self._note(str(self._found))
         await loop.commit()
 

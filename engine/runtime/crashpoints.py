@@ -14,6 +14,7 @@ from typing import Final
 BEFORE_COMMIT: Final = "before_commit"
 AFTER_COMMIT: Final = "after_commit"
 DURING_RECOVERY: Final = "during_recovery"
+AFTER_EVALUATION: Final = "after_evaluation"
 #: The id of the entry whose evaluation kills; empty: none does. Compared for each entry, so it is a plain constant.
 CRASH_ON_ENTRY: Final = os.environ.get("LOCKSTEP_CRASH_ON_ENTRY", "").encode()
 

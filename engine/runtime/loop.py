@@ -16,6 +16,7 @@ from engine.runtime.committing import Commits, CommitStore
 from engine.runtime.crashpoints import CRASH_ON_ENTRY, crash
 from engine.runtime.entry_time import EntryTime
 from engine.runtime.logging import logger
+from engine.runtime.marker import Marker
 from engine.runtime.patience import patiently
 from engine.runtime.reading import Reading, ReadStore
 from engine.runtime.recovery import Recovered, Recovery, RecoveryStore
@@ -73,6 +74,7 @@ class Loop:
         self._batch = settings.batch
         self._follows_server = settings.time == "server"
         self._epoch = lease.epoch
+        self._data = settings.data
         self._clock = clock
         self._stop_asked = asyncio.Event()
         self._listeners: list[Callable[[ChangeSet], None]] = [self._note_pauses]
@@ -315,7 +317,7 @@ class Loop:
 
     def _go_on_from(self, recovered: Recovered) -> None:
         if self._engine is None and recovered.was_unclean:
-            self._careful = Careful(self._store, self._epoch, recovered.poison)
+            self._careful = Careful(self._store, self._epoch, recovered.poison, Marker(self._data))
         self._engine = engine = recovered.engine
         self._made = 0
         self._commits.cursor = recovered.cursor

@@ -43,6 +43,19 @@ def test_an_entry_that_kills_is_quarantined_and_nothing_else_is(world: World) ->
     assert not world.redis.hexists(KEYS.meta, "poison")
 
 
+def test_an_entry_beside_whose_evaluation_the_daemon_is_killed_is_never_taken_for_the_culprit(world: World) -> None:
+    """Its note stands in Redis each time, for taking that back takes a round trip; but its evaluation was over."""
+    in_force(world)
+    ids = world.send([network(f"n{n}") for n in range(30)])
+    for place in ("before_commit:1", "before_commit:1", *2 * ("after_evaluation:1",)):
+        assert started(world, LOCKSTEP_CRASH_AT=place).wait_end() == -9
+    last = started(world)
+    world.wait_until(lambda: world.cursor() == ids[-1], last)
+    assert last.stop() == 0
+    assert set(world.facts("network")) == {f"n{n}" for n in range(30)}
+    assert world.stream(KEYS.rejected) == []
+
+
 def test_a_recovery_that_dies_three_times_goes_on_with_the_join_in_python_and_says_so(world: World) -> None:
     in_force(world)
     for _ in range(3):
