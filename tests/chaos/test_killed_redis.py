@@ -51,9 +51,7 @@ def wait_patiently(world: World, daemon: RunningDaemon, commands: int) -> None:
 
 def finish(world: World, daemon: RunningDaemon, replayed: Replay) -> None:
     """The daemon that saw it all has gone on, and is the only one there was."""
-    world.wait_until(world.is_caught_up, daemon)
-    assert daemon.stop() == 0
-    assert world.is_caught_up()
+    world.come_to_rest(daemon)
     world.assert_each_command_once()
     world.decided().assert_same(replayed(world).decided())
 

@@ -31,8 +31,7 @@ def test_a_full_redis_refuses_senders_and_holds_the_daemon_up_until_there_is_roo
     assert running.process.poll() is None
     world.redis.config_set("maxmemory", 0)
     world.send(stirring(100, seed=2))
-    world.wait_until(world.is_caught_up, running)
-    assert running.stop() == 0
+    world.come_to_rest(running)
     world.assert_each_command_once()
     world.decided().assert_same(replayed(world).decided())
 
@@ -56,7 +55,6 @@ def test_a_redis_that_hangs_under_load_gets_each_commit_once(
             running.process.wait(SOCKET_TIMEOUT_S + 3)
     finally:
         os.kill(own_server.pid, signal.SIGCONT)
-    own_world.wait_until(own_world.is_caught_up, running)
-    assert running.stop() == 0
+    own_world.come_to_rest(running)
     own_world.assert_each_command_once()
     own_world.decided().assert_same(replayed(own_world).decided())

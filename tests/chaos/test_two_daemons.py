@@ -27,8 +27,7 @@ def pair(world: World) -> tuple[RunningDaemon, RunningDaemon]:
 
 
 def finish(world: World, daemon: RunningDaemon, replayed: Replay) -> None:
-    world.wait_until(world.is_caught_up, daemon)
-    assert daemon.stop() == 0
+    world.come_to_rest(daemon)
     world.assert_each_command_once()
     world.decided().assert_same(replayed(world).decided())
 

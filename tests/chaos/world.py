@@ -131,9 +131,12 @@ class World:
         return text.decode().partition("@")[0]
 
     def is_caught_up(self) -> bool:
-        """Everything in the journal is applied, and every command has gone out."""
+        """Everything in the journal is applied, every command has gone out, and has been told of."""
         rows = self.redis.hvals(KEYS.dispatch)
-        return self.cursor() == self.last_id() and not any(b"queued" in row or b"sending" in row for row in rows)
+        if self.cursor() != self.last_id() or any(b"queued" in row or b"sending" in row for row in rows):
+            return False
+        untold = any(b'"status":"queued"' in record for record in self.redis.hvals(KEYS.facts))
+        return not untold and self.cursor() == self.last_id()
 
     def wait_until(self, holds: Callable[[], object], daemon: RunningDaemon | None = None) -> None:
         """Look again and again until it holds, as long as the daemon lives and patience lasts."""
@@ -143,6 +146,17 @@ class World:
                 raise AssertionError(f"the daemon ended with {daemon.wait_end()}: {daemon.lines[-5:]}")
             assert monotonic_ms() - began < PATIENCE_MS, f"cursor {self.cursor()}, journal {self.last_id()}"
             self.redis.blpop(["nobody:writes:this"], timeout=0.02)  # leaves the processors to who is waited for
+
+    def come_to_rest(self, daemon: RunningDaemon) -> None:
+        """Wait until everything is decided, and stop cleanly; a result told during a stop is left to the next start."""
+        for _ in range(5):
+            self.wait_until(self.is_caught_up, daemon)
+            assert daemon.stop() == 0, daemon.lines[-5:]
+            if self.is_caught_up():
+                return
+            daemon = self.daemon("--time", "journal")
+            daemon.wait_for("ready")
+        raise AssertionError("it never comes to rest")
 
     # -- what came of it -------------------------------------------------------------
     def commands(self) -> list[Row]:
