@@ -162,10 +162,12 @@ class Driver:
         if case.ledger.balances != before:
             self._ledger_changed(case)
         self._note(case)
+        # What is not ready yet notes when to look again: a further attempt becomes due by time alone.
+        ready = machine.ready()
         self._arm(case, machine.desk.deadlines)
         if not self._is_peeking:
             self.facts.show(case, machine.progress)
-            for step in machine.ready():
+            for step in ready:
                 self._offer(case, step, machine.desk)
         return machine
 
