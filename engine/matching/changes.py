@@ -14,8 +14,8 @@ from engine.model.records import encode_claim, fact_field
 
 if TYPE_CHECKING:
     from engine.matching.match import Match
-    from engine.matching.memory import Tombstone
     from engine.matching.node import Group, RuleNode
+    from engine.matching.tombstones import Tombstone
 
 
 def dumps(value: object) -> bytes:
@@ -67,7 +67,7 @@ class Changes:
 
     def tombstone_changed(self, kind: str, key: Key, source: str, stone: Tombstone | None) -> None:
         """A tombstone was set or has passed."""
-        record = None if stone is None else dumps([list(stone.order), stone.at, stone.until])
+        record = None if stone is None else dumps([list(stone.order), *stone[1:]])
         self.active[dumps(["t", kind, list(key), source])] = record
 
     def block_changed(self, network: str, block: str, until: int | None) -> None:

@@ -23,13 +23,14 @@ from engine.matching.grounding import Grounder
 from engine.matching.guards import CompiledRule, compile_rule
 from engine.matching.joins import Joiner, JoinShape
 from engine.matching.match import Match
-from engine.matching.memory import Taken
+from engine.matching.memory import Taken, orderly
 from engine.matching.node import Group, RuleNode
 from engine.matching.occurrences import Occurrences, Times
 from engine.matching.plans import PlanDriver
 from engine.matching.reports import Reports
 from engine.matching.sources import Source, Sources
 from engine.matching.timeline import ENGINE, EXPIRY, FLIP, GROUP, OCCURRENCE, DueItem, Timeline
+from engine.matching.tombstones import Word
 from engine.matching.watchers import Watchers
 from engine.model.journal import Cursor, Rejection, StreamId
 from engine.model.plans import Plan
@@ -100,6 +101,7 @@ class Engine:
         for rule in rulebase.rules:
             made = compiled.get(rule.name) if compiled is not None else None
             self.nodes[rule.name] = RuleNode(made or compile_rule(rule))
+            self.firing.keep(rule)
         self.driver = self._make_driver()
         if self.driver is not None:
             self.firing.driver = self.driver
@@ -246,7 +248,8 @@ class Engine:
         at = now if envelope.observed_at is None else envelope.observed_at
         if at > now + self.surroundings.max_skew_ms:
             raise _skewed(at, now)
-        taken = self.base.retract(memory, key, envelope.source, order, at, now)  # type: ignore[arg-type]
+        word = Word(envelope.source, at, envelope.seq, envelope.observed_at is not None)
+        taken = self.base.retract(memory, key, orderly(order or ()), word, now)  # type: ignore[arg-type]
         if not taken:
             self._superseded(envelope, now)
 
@@ -296,17 +299,23 @@ class Engine:
         head = self.timeline.next_at()
         if head is None or head >= limit:
             if limit > self.now:
-                self.now = limit
+                self._reach(limit)
             return 0
         made = 0
         while most is None or made < most:
             item = self.timeline.pop_before(limit)
             if item is None:
-                self.now = max(self.now, limit)
+                self._reach(max(self.now, limit))
                 break
             if self._run(item, limit):
                 made += 1
         return made
+
+    def _reach(self, now: int) -> None:
+        """Everything due before ``now`` has run: what was remembered until then may go."""
+        self.now = now
+        if now >= self.base.forgetting.due_at:
+            self.base.forgetting.run(now)
 
     def _run(self, item: DueItem, limit: int) -> bool:
         payload = item.payload

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from engine import limits
 from engine.matching.decoders import KindDecoder
 from engine.matching.fact import Claim, Fact, Key
+from engine.matching.forgetting import Forgetting
 from engine.matching.guards import claims_bit, observed_bit
 from engine.matching.match import Match
-from engine.matching.memory import KindMemory, Taken, Tombstone
+from engine.matching.memory import KindMemory, Taken
 from engine.matching.timeline import EXPIRY, Timeline
+from engine.matching.tombstones import Tombstone, Word, merged
 from engine.model.kinds import Kind, Value
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from engine.matching.grounding import Grounder
     from engine.matching.node import RuleNode
 
+#: Names in ``Forgetting``.
+_STONES: Final = "tombstone"
+_BLOCKS: Final = "block"
 #: A rule and matches it must judge again.
 Work = tuple["RuleNode", Iterable[Match]]
 
@@ -45,6 +50,11 @@ class FactBase:
         self.is_used: Callable[[Fact], bool] | None = None
         self.count = 0
         self.restored_at = 0
+        self.forgetting = Forgetting()
+        self.forgetting.add(
+            _STONES, self._buried_until, lambda where: self._unbury(self.memories[where[0]], *where[1:])
+        )
+        self.forgetting.add(_BLOCKS, self.removed_blocks.get, lambda block: self.restore_block(*block))
 
     # -- claims ---------------------------------------------------------------
     def put(self, memory: KindMemory, key: Key, claim: Claim, now: int, *, has_observed_at: bool = True) -> Taken:
@@ -56,15 +66,17 @@ class FactBase:
         verdict = memory.judge_claim(previous, claim, now, has_observed_at)
         if verdict is Taken.SAME or verdict is Taken.SUPERSEDED or verdict is Taken.CONFLICT:
             return verdict
-        if previous is None and memory.is_buried(key, source, claim, now):
+        if previous is None and memory.is_buried(key, source, claim, now, is_dated=has_observed_at):
             return Taken.SUPERSEDED
         if fact is None:
             limit = memory.kind.limit
             if limit is not None and len(memory.facts) >= limit:
                 return Taken.FULL
             self._add(memory, key, claim)
-            return Taken.ADDED
-        self._replace(fact, previous, claim)
+        else:
+            self._replace(fact, previous, claim)
+        if memory.tombstones and previous is None:
+            self._unbury(memory, key, source)
         return verdict
 
     def _add(self, memory: KindMemory, key: Key, claim: Claim) -> Fact:
@@ -101,7 +113,7 @@ class FactBase:
             if old is not None:
                 self._forget_block(fact, old)
             self._note_block(fact, claim)
-        if memory.ttl_ms is not None and fact.claims is not None:
+        if memory.ttl_ms is not None:
             self._schedule_expiry(fact, claim)
         self._refresh(fact)
 
@@ -111,6 +123,8 @@ class FactBase:
         changed = memory.differences(before, claim.values)
         if claim.at != fact.at:
             changed |= memory.observed_bit
+            if claim.at < fact.at:  # newer by its order, though observed earlier
+                self._schedule_expiry(fact, claim)
         fact.claim, fact.values, fact.at = claim, claim.values, claim.at
         if changed:
             self.touch(fact, before, changed)
@@ -189,21 +203,26 @@ class FactBase:
         assert self.grounder is not None  # noqa: S101 - set before the first fact
         self.grounder.removed(fact)
 
-    def retract(
-        self, memory: KindMemory, key: Key, source: str, order: tuple[int, ...] | None, at: int, now: int
-    ) -> bool:
+    def retract(self, memory: KindMemory, key: Key, order: tuple[int, ...], word: Word, now: int) -> bool:
         """Retract a source's claim (the claim, where a key holds one); False if the retraction is older than it.
 
         Leaves a tombstone either way it is taken, so that what comes late stays away.
+
+        Args:
+            memory: of the kind.
+            key: of the fact.
+            order: values of the kind's order fields; empty if it has none or they were not given.
+            word: who retracts, and when that was said.
+            now: time of the step.
         """
         fact = memory.facts.get(key)
-        claim = None if fact is None else fact.claim if fact.claims is None else fact.claims.get(source)
-        if claim is not None and not memory.is_expired(claim, now) and memory.retraction_is_old(claim, order, at):
+        claim = None if fact is None else fact.claim if fact.claims is None else fact.claims.get(word.source)
+        if claim is not None and not memory.is_expired(claim, now) and memory.retraction_is_old(claim, order, word):
             return False
-        stone_order = order or (memory.order_of(claim.values) if claim is not None and memory.order else ())
-        self.bury(
-            memory, key, source if memory.per_source else "", Tombstone(stone_order, at, now + limits.TOMBSTONE_MS)
-        )
+        if claim is not None and not order:
+            order = memory.order_of(claim.values)
+        stone = Tombstone(order, word.at, now + limits.TOMBSTONE_MS, word.seq, word.source)
+        self._bury(memory, key, word.source if memory.per_source else "", stone, now, is_dated=word.is_dated)
         if fact is not None and claim is not None:
             self.remove_claim(fact, claim.source)
         return True
@@ -214,16 +233,33 @@ class FactBase:
         if fact is None:
             return False
         for claim in [fact.claim] if fact.claims is None else list(fact.claims.values()):
-            order = memory.order_of(claim.values) if memory.order else ()
-            source = claim.source if memory.per_source else ""
-            self.bury(memory, key, source, Tombstone(order, now, now + limits.TOMBSTONE_MS))
+            order, at = memory.order_of(claim.values), max(now, claim.at)
+            stone = Tombstone(order, at, now + limits.TOMBSTONE_MS, claim.seq, claim.source)
+            self._bury(memory, key, claim.source if memory.per_source else "", stone, now, is_dated=True)
         self.remove(fact)
         return True
 
-    def bury(self, memory: KindMemory, key: Key, source: str, stone: Tombstone) -> None:
-        """Set a tombstone."""
+    # -- tombstones -----------------------------------------------------------
+    def _bury(self, memory: KindMemory, key: Key, source: str, stone: Tombstone, now: int, *, is_dated: bool) -> None:
+        there = memory.tombstones.get((key, source))
+        if there is not None and now <= there.until:
+            stone = merged(stone, there, is_dated=is_dated)
         memory.tombstones[(key, source)] = stone
+        self.forgetting.note(_STONES, (memory.name, key, source), stone.until)
         self.changes.tombstone_changed(memory.name, key, source, stone)
+
+    def _unbury(self, memory: KindMemory, key: Key, source: str) -> None:
+        if memory.tombstones.pop((key, source), None) is not None:
+            self.changes.tombstone_changed(memory.name, key, source, None)
+
+    def _buried_until(self, where: tuple[str, Key, str]) -> int | None:
+        stone = self.memories[where[0]].tombstones.get(where[1:])
+        return None if stone is None else stone.until
+
+    def restore_tombstone(self, memory: KindMemory, key: Key, source: str, stone: Tombstone) -> None:
+        """Put a committed tombstone back."""
+        memory.tombstones[(key, source)] = stone
+        self.forgetting.note(_STONES, (memory.name, key, source), stone.until)
 
     def expire(self, fact: Fact, now: int) -> bool:
         """Remove the claims past their ttl; False if none was (a renewal came since the item was made)."""
@@ -293,6 +329,7 @@ class FactBase:
         """
         gone: set[tuple[str, Key]] = set()
         self.removed_blocks[(network, block)] = now + limits.REORG_MEMORY_MS
+        self.forgetting.note(_BLOCKS, (network, block), now + limits.REORG_MEMORY_MS)
         self.changes.block_changed(network, block, now + limits.REORG_MEMORY_MS)
         for memory in self.memories.values():
             for fact in list(memory.blocks.get((network, block), ())):
@@ -303,6 +340,11 @@ class FactBase:
                 if not fact.is_alive:
                     gone.add((memory.name, fact.key))
         return gone
+
+    def restore_removed(self, block: tuple[str, str], until: int) -> None:
+        """Put a committed memory of a removed block back."""
+        self.removed_blocks[block] = until
+        self.forgetting.note(_BLOCKS, block, until)
 
     def restore_block(self, network: str, block: str) -> None:
         """A block is part of the chain (again)."""
@@ -315,7 +357,4 @@ class FactBase:
         if block is None:
             return None
         until = self.removed_blocks.get(block)
-        if until is not None and now > until:
-            self.restore_block(*block)
-            return None
-        return block if until is not None else None
+        return block if until is not None and now <= until else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from engine import limits
 from engine.errors import EvaluationError, LockstepError
@@ -17,11 +17,17 @@ from engine.matching.timeline import GROUP, DueItem, Timeline
 from engine.model.ids import activation_id
 from engine.model.journal import StreamId
 from engine.model.kinds import Value
+from engine.model.rules import Rule
 
 if TYPE_CHECKING:
     from engine.matching.changes import Changes
     from engine.matching.effects import Effects
     from engine.matching.factbase import Work
+
+
+#: Names in ``Forgetting``.
+_ONCE: Final = "once"
+_THROTTLE: Final = "throttle"
 
 
 class RunawayError(LockstepError):
@@ -44,6 +50,7 @@ class Firing:
         left: (rule, match) → since when it held, of matches lost since the last round; they may be found again in it.
         suspended: rules that do not fire until the rule base changes or an operator resumes them.
         once: (name, key) → when it fired.
+        keeps: name of a ``once`` memory → how long its keys are kept, ms.
         max_depth: firings of a step that may cause one another, one below the other.
         max_chain: firings of a step.
     """
@@ -71,6 +78,10 @@ class Firing:
         self.suspended: set[str] = set()
         self.held_back: dict[Group, None] = {}
         self.once: dict[tuple[str, Value], int] = {}
+        self._forgetting = effects.base.forgetting
+        self._forgetting.add(_ONCE, self._once_until, self._forget_once)
+        self._forgetting.add(_THROTTLE, _throttled_until, self._forget_throttle)
+        self.keeps: dict[str, int] = {}
         self.max_depth = limits.MAX_CHAIN_DEPTH
         self.max_chain = limits.MAX_CHAIN
         self._serial = 0
@@ -381,12 +392,46 @@ class Firing:
         self._mark_fired(group, match)
         self.effects.fire(group, match, node.compiled.then, "fired")
         if once is not None:
-            self.once[once] = self.now
+            self.remember_once(once, self.now)
             self.changes.once_changed(*once, self.now)
         if throttle is not None:
-            node.throttled[per] = self.now
+            self.remember_throttle(node, per, self.now)
             self.changes.throttle_changed(node.name, per, self.now)
         self._arm_repeat(group)
+
+    # -- memories --------------------------------------------------------------
+    def keep(self, rule: Rule) -> None:
+        """Call for each rule: a memory that rules share is kept for as long as any of them needs it."""
+        if rule.once is not None:
+            name = once_name(rule)
+            self.keeps[name] = max(self.keeps.get(name, 0), rule.once.keep_ms)
+
+    def remember_once(self, key: tuple[str, Value], at: int) -> None:
+        """A ``once`` key fired."""
+        self.once[key] = at
+        self._forgetting.note(_ONCE, key, at + self._keep_of(key[0]))
+
+    def remember_throttle(self, node: RuleNode, per: Value, at: int) -> None:
+        """A throttled rule fired for that value."""
+        node.throttled[per] = at
+        throttle = node.rule.throttle
+        self._forgetting.note(_THROTTLE, (node, per), at + (0 if throttle is None else throttle.every_ms))
+
+    def _keep_of(self, name: str) -> int:
+        return self.keeps.get(name, limits.ONCE_KEEP_MS)  # the rule may come back
+
+    def _once_until(self, key: tuple[str, Value]) -> int | None:
+        at = self.once.get(key)
+        return None if at is None else at + self._keep_of(key[0])
+
+    def _forget_once(self, key: tuple[str, Value]) -> None:
+        del self.once[key]
+        self.changes.once_changed(*key, None)
+
+    def _forget_throttle(self, where: tuple[RuleNode, Value]) -> None:
+        node, per = where
+        del node.throttled[per]
+        self.changes.throttle_changed(node.name, per, None)
 
     def _mark_fired(self, group: Group, match: Match) -> None:
         group.state = State.DONE
@@ -398,9 +443,7 @@ class Firing:
         key_of, once = node.compiled.once_key, node.rule.once
         if key_of is None or once is None:
             return None
-        # What a shadow rule remembers must not hold back a live one.
-        name = once.name if node.rule.is_live else f"shadow:{once.name}"
-        return name, key_of(match.facts, bound, self.now, 0, self.context)
+        return once_name(node.rule), key_of(match.facts, bound, self.now, 0, self.context)
 
     def _throttle_key(self, node: RuleNode, match: Match, bound: tuple[Any, ...]) -> Value:
         per = node.compiled.throttle_per
@@ -422,3 +465,15 @@ class Firing:
             link = link.parent
         repeated = tuple(sorted(name for name, count in counts.items() if count > 1))
         raise RunawayError(self.cause, repeated or (group.node.name,))
+
+
+def once_name(rule: Rule) -> str:
+    """The name of a rule's ``once`` memory: what a shadow rule remembers must not hold back a live one."""
+    assert rule.once is not None  # noqa: S101 - callers have looked
+    return rule.once.name if rule.is_live else f"shadow:{rule.once.name}"
+
+
+def _throttled_until(where: tuple[RuleNode, Value]) -> int | None:
+    node, per = where
+    at, throttle = node.throttled.get(per), node.rule.throttle
+    return None if at is None else at + (0 if throttle is None else throttle.every_ms)

@@ -50,7 +50,7 @@ class Following:
             self._turns.clear()
 
     def count(self, rules: set[str], most: int) -> tuple[str, ...]:
-        """Note a turn in which conclusions of these rules change; gives those that have done so more than ``most`` times."""
+        """Note a turn in which conclusions of these rules change; gives those of which it is more than ``most``."""
         for rule in rules:
             self._turns[rule] = self._turns.get(rule, 0) + 1
         return tuple(sorted(rule for rule in rules if self._turns[rule] > most))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from engine import limits
 from engine.matching.fact import Claim, Fact, Key
+from engine.matching.tombstones import Tombstone, Word, buries, compared
 from engine.matching.watchers import Watchers
 from engine.model.journal import StreamId
 from engine.model.kinds import Kind, Scalar, Value
@@ -36,14 +37,6 @@ class Taken(Enum):
     SUPERSEDED = "superseded"  # older than what is known
     CONFLICT = "conflict"  # an event cannot change
     FULL = "full"  # the kind's limit is reached
-
-
-class Tombstone(NamedTuple):
-    """A retraction, remembered so that what it retracted cannot come back late."""
-
-    order: tuple[int, ...]
-    at: int
-    until: int
 
 
 class Bucket:
@@ -180,11 +173,9 @@ class KindMemory:
             a, b = self.order_of(new.values), self.order_of(old.values)
             if a != b:
                 return a < b
-        if not has_observed_at and new.seq is not None and old.seq is not None and new.source == old.source:
-            return new.seq < old.seq
-        if new.at != old.at:
+        if new.seq is None:
             return new.at < old.at
-        return new.seq is not None and old.seq is not None and new.seq < old.seq
+        return compared(new, old, is_dated=has_observed_at) < 0
 
     def is_expired(self, claim: Claim, now: int) -> bool:
         """A claim lives while its age is at most the ttl."""
@@ -210,26 +201,20 @@ class KindMemory:
         return Taken.SUPERSEDED if self._is_older(new, old, has_observed_at) else Taken.CHANGED
 
     # -- tombstones ------------------------------------------------------------
-    def is_buried(self, key: Key, source: str, claim: Claim, now: int) -> bool:
+    def is_buried(self, key: Key, source: str, claim: Claim, now: int, *, is_dated: bool) -> bool:
         """Whether a tombstone says that this claim is older than the retraction of its key."""
         stone = self.tombstones.get((key, source)) if self.tombstones else None
-        if stone is None:
+        if stone is None or now > stone.until:
             return False
-        if now > stone.until:
-            del self.tombstones[(key, source)]
-            return False
-        if stone.order:
-            order = self.order_of(claim.values)
-            return order < stone.order or (order == stone.order and claim.at <= stone.at)
-        return claim.at < stone.at
+        return buries(stone, self.order_of(claim.values), claim, is_dated=is_dated)
 
-    def retraction_is_old(self, claim: Claim, order: tuple[int, ...] | None, at: int) -> bool:
+    def retraction_is_old(self, claim: Claim, order: tuple[int, ...], word: Word) -> bool:
         """Whether a retraction is older than the claim it would remove."""
-        if self.order and order is not None:
+        if order:
             have = self.order_of(claim.values)
             if have != order:
                 return order < have
-        return at < claim.at
+        return compared(word, claim, is_dated=word.is_dated) < 0
 
     # -- claims ----------------------------------------------------------------
     def newest(self, fact: Fact) -> Claim:
@@ -319,6 +304,11 @@ def _compile_differences(fields: int) -> Callable[[tuple[Value, ...], tuple[Valu
     terms = " | ".join(f"(a[{i}] != b[{i}]) << {i}" for i in range(fields)) or "0"
     made: Callable[[tuple[Value, ...], tuple[Value, ...]], int] = eval(f"lambda a, b: {terms}")  # noqa: S307 - numbers
     return made
+
+
+def orderly(values: Iterable[Value]) -> tuple[int, ...]:
+    """Values of order fields so that they compare: an absent one is older than any."""
+    return tuple([v if isinstance(v, int) else _ABSENT for v in values])
 
 
 def scalars(values: tuple[Value, ...], positions: tuple[int, ...]) -> Key:

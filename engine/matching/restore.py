@@ -154,14 +154,16 @@ class Restoration:
             base.restore(memory, scalars(claim.values, memory.kind.key_positions), claim)
         for (kind, key, source), stone in state.tombstones.items():
             if kind in base.memories:
-                base.memories[kind].tombstones[(key, source)] = stone
-        base.removed_blocks.update(state.blocks)
-        engine.firing.once.update(state.once)
+                base.restore_tombstone(base.memories[kind], key, source, stone)
+        for block, until in state.blocks.items():
+            base.restore_removed(block, until)
+        for once, at in state.once.items():
+            engine.firing.remember_once(once, at)
         engine.firing.suspended |= state.suspended
         engine.reports.writers.update(state.writers)
         for (rule, per), at in state.throttled.items():
             if rule in engine.nodes:
-                engine.nodes[rule].throttled[per] = at
+                engine.firing.remember_throttle(engine.nodes[rule], per, at)
         for (rule, match_key, seat), values in state.distinct.items():
             node = engine.nodes.get(rule)
             if node is not None and seat in node.compiled.ripening:

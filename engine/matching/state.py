@@ -11,7 +11,7 @@ from engine.errors import FactRejectedError, StoreError
 from engine.matching.changes import group_record
 from engine.matching.decoders import KindDecoder
 from engine.matching.fact import Claim, Key, key_text
-from engine.matching.memory import Tombstone
+from engine.matching.tombstones import Tombstone
 from engine.model.journal import Cursor
 from engine.model.kinds import Kind, Scalar, Value
 from engine.model.records import decode_claim, fact_kind
@@ -115,7 +115,7 @@ def _read_active(state: State, name: tuple[Any, ...], record: Any) -> None:  # n
         case ("h", rule, per):
             state.throttled[(rule, per)] = record
         case ("t", kind, key, source):
-            state.tombstones[(kind, key, source)] = Tombstone(tuple(record[0]), record[1], record[2])
+            state.tombstones[(kind, key, source)] = Tombstone(tuple(record[0]), *record[1:])
         case ("b", network, block):
             state.blocks[(network, block)] = record
         case ("c", schedule):
