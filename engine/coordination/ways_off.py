@@ -203,8 +203,7 @@ class WaysOff:
         if step.small is None:
             step.small = Run(f"{step.name}!{cause}{index}")
             if action.command is not None:
-                around = self.desk.around(step.name, step.run, step.small)
-                self.desk.command(step, step.small, action.command, around)
+                self._command_small(step, step.small, alternative)
         small = step.small
         self.progress.observe(step, small, action)
         if small.status == "confirmed":
@@ -212,12 +211,21 @@ class WaysOff:
         if small.status in LOST:
             if small.attempt <= len(action.waits_ms) and action.command is not None and small.known_at is not None:
                 if self.desk.later(small.known_at + action.waits_ms[small.attempt - 1]):
-                    self.desk.command(step, small, action.command, self.desk.around(step.name, step.run, small))
+                    self._command_small(step, small, alternative)
                 return False
             return self._small_otherwise(step, small.status, alternative)
         if small.is_timed_out:
             return self._small_otherwise(step, "timeout", alternative)
         return False
+
+    def _command_small(self, step: StepCase, small: Run, alternative: Alternative) -> None:
+        """Command a small step; its values may read what the alternative's ``when`` binds."""
+        if alternative.when is not None:
+            self.desk.bind(f"{small.place}.when", small, as_evidence=False)
+        action = alternative.action
+        assert action is not None  # noqa: S101 - the caller has looked
+        assert action.command is not None  # noqa: S101 - the caller has looked
+        self.desk.command(step, small, action.command, self.desk.around(step.name, step.run, small))
 
     def _small_otherwise(self, step: StepCase, cause: str, alternative: Alternative) -> bool:
         """A small step failed: its own ``otherwise``, as far as it needs no further small step, else go on without."""
