@@ -71,6 +71,8 @@ class Dispatch:
         self._started: list[Route] = []
         self._withdrawn: dict[str, None] = {}
         self._looks_for_withdrawn = True
+        #: Whether the outbox may hold more than was read; each look at it costs a question to Redis.
+        self._has_unread = True
         self._sends: set[asyncio.Task[None]] = set()
         #: What a send raised that nothing here can handle; ``run`` raises it.
         self.fault: BaseException | None = None
@@ -97,11 +99,13 @@ class Dispatch:
             self._withdrawn.pop(command_id, None)
         self._withdrawn.update(dict.fromkeys(change.withdrawn))
         self._looks_for_withdrawn |= bool(change.withdrawn)
+        self._has_unread |= bool(change.commands)
         if change.commands or change.withdrawn:
             self._woken.set()
 
     def wake(self) -> None:
         """Something changed that dispatch should look at now (a pause ended)."""
+        self._has_unread = True
         self._woken.set()
 
     def stop(self) -> None:
@@ -166,12 +170,23 @@ class Dispatch:
         return self._pump()
 
     async def _read(self) -> None:
-        while (reads := await self._outbox.forward()) is not None:
+        while self._has_unread:
+            await self._read_on()
+        for route in list(self._routes.values()):
+            await self._read_skipped(route)
+
+    async def _read_on(self) -> None:
+        self._has_unread = False  # first, for a commit meanwhile says that there is more
+        try:
+            reads = await self._outbox.forward()
+        except BaseException:
+            self._has_unread = True
+            raise
+        if reads is not None:
+            self._has_unread |= self._outbox.was_cut
             self._looks_for_withdrawn = True
             for read in reads:
                 await self._offer(await self._route(read.command.connector), read)
-        for route in list(self._routes.values()):
-            await self._read_skipped(route)
 
     async def _read_skipped(self, route: Route) -> None:
         """What once found no room in a lane, now that it has some."""
@@ -213,7 +228,7 @@ class Dispatch:
         if monotonic_ms() < self._next_tick_ms:
             return
         self._next_tick_ms = monotonic_ms() + TICK_MS
-        self._looks_for_withdrawn = True
+        self._looks_for_withdrawn = self._has_unread = True
         server_ms = await self._store.time_ms()
         for route in self._routes.values():
             for item in route.lane.expired(server_ms):

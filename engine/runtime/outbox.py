@@ -76,6 +76,8 @@ class Outbox:
         self._open: dict[str, bool] = {}
         #: The last command read.
         self.position = ZERO_ID
+        #: Whether the last read was as long as a read may be.
+        self.was_cut = False
 
     async def locate(self) -> list[DispatchRow]:
         """Finds where to begin.
@@ -111,7 +113,9 @@ class Outbox:
 
     async def _after(self, after: StreamId) -> tuple[list[Read], StreamId]:
         reads, last = [], after
-        for outbox_id, command, _ in await self._store.read_outbox(after, READ_LIMIT):
+        entries = await self._store.read_outbox(after, READ_LIMIT)
+        self.was_cut = len(entries) >= READ_LIMIT
+        for outbox_id, command, _ in entries:
             if outbox_id > self._tail or command.command_id in self._open:
                 reads.append(Read(outbox_id, last, command, self._open.get(command.command_id, False)))
             last = outbox_id
