@@ -21,8 +21,8 @@ from engine.runtime.patience import patiently
 if TYPE_CHECKING:
     from engine.runtime.loop import Loop, LoopStore
 
-#: An entry of which it is found for the third time that the process died of it is quarantined: of the batch it was in,
-#: of its group, and alone.
+#: An entry that is found noted for the third time is quarantined: once in its group, and twice alone and marked. Were
+#: it less, two kills from outside at two unlucky moments could make a culprit.
 _TRIES: Final = 3
 #: Two batches may be in hand at once: one being decided, one on its way to Redis.
 _IN_HAND: Final = 2 * limits.MAX_BATCH
@@ -118,7 +118,7 @@ class Careful:
         entry = StreamId.parse(identity)
         now = await loop.run_due_before(entry, server_ms)
         found = self._found.deaths_of(entry)
-        is_culprit = self._found.is_single and found == _TRIES - 1
+        is_culprit = self._found.is_single and found == _TRIES
         if is_culprit:
             self._quarantine(loop, entry, fields, now)
         else:

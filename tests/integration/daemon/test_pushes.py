@@ -102,19 +102,23 @@ def in_force(world: World) -> str:
 def test_a_push_under_load_takes_effect_at_its_place_and_loses_no_fact(world: World, running: RunningDaemon) -> None:
     apply(world, running, network("base", 20))
     sent: list[str] = []
+    is_pushed = threading.Event()
 
     def produce() -> None:
-        for number in range(600):
-            sent.extend(world.send([intent(f"I{number}", "base")]))
+        after = 0
+        while after < 50:
+            sent.extend(world.send([intent(f"I{len(sent)}", "base")]))
+            after += is_pushed.is_set()
 
     producer = threading.Thread(target=produce, daemon=True)
     producer.start()
     world.wait_until(lambda: world.count_commands() > 50, running)
     said = push(world, PACK.replace("executor.go", "executor.went"), "--accept", "5000")
+    is_pushed.set()
     assert said["state"] == "done"
     producer.join()
     world.wait_until(lambda: world.cursor() == world.last_id(), running)
-    assert went(world) == [f"I{number}" for number in range(600)], "each once, none left out"
+    assert went(world) == [f"I{number}" for number in range(len(sent))], "each once, none left out"
     place = _at(said["entry"])
     verbs = ["go" if _at(entry) < place else "went" for entry in sent]
     assert [row["verb"] for row in world.commands()] == verbs
@@ -161,6 +165,7 @@ def test_a_renamed_rule_keeps_its_memory(world: World, running: RunningDaemon) -
     assert running.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_renamed_rule_keeps_its_throttle_and_what_it_did_once(world: World, running: RunningDaemon) -> None:
     more = """
   - rule: notice
@@ -213,6 +218,7 @@ def test_too_many_commands_at_once_are_refused_unless_accepted(world: World, run
     assert running.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_kind_with_living_facts_may_only_gain_fields_that_need_no_value(world: World, running: RunningDaemon) -> None:
     apply(world, running, network("base", 20))
     before = in_force(world)
@@ -242,6 +248,7 @@ def test_a_bad_pack_is_refused_and_the_old_stays(world: World, running: RunningD
     assert running.stop() == 0
 
 
+@pytest.mark.slow
 def test_rules_that_would_chase_one_another_at_once_are_refused(world: World, running: RunningDaemon) -> None:
     apply(world, running, network("base", 20))
     before = in_force(world)
@@ -270,6 +277,7 @@ def test_rules_that_would_chase_one_another_at_once_are_refused(world: World, ru
     assert running.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_push_survives_a_kill_right_behind_it(world: World, running: RunningDaemon, tmp_path: Path) -> None:
     apply(world, running, network("far", 40), intent("I1", "far"))
     running.kill()

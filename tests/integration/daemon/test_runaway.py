@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.chaos.fixtures import Replay
 from tests.chaos.world import KEYS, Fact, World
 from tests.integration.cli.program import RunningDaemon
@@ -111,6 +113,7 @@ def test_a_chain_without_end_suspends_its_rules_and_the_daemon_goes_on(world: Wo
     assert second.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_resumed_rule_that_runs_away_again_is_suspended_again(world: World) -> None:
     running = started(world)
     decided(world, running, ball("left"))
@@ -124,6 +127,7 @@ def test_a_resumed_rule_that_runs_away_again_is_suspended_again(world: World) ->
     assert running.stop() == 0
 
 
+@pytest.mark.slow
 def test_chains_are_cut_the_same_way_when_the_journal_is_decided_again(world: World, replayed: Replay) -> None:
     running = started(world, "--time", "journal")
     world.send([network("n1", 40), ball("left"), network("n2", 50), ball("out"), ball("right", "c"), network("n1", 20)])

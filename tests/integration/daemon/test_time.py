@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from engine.clock import wall_ms
 from tests.chaos.world import KEYS, Fact, World
 
@@ -61,6 +63,7 @@ def test_an_entry_from_the_far_future_does_not_carry_time_and_neither_do_those_b
     assert running.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_led_journal_is_taken_up_after_a_kill_as_it_was(world: World) -> None:
     """What was given a time keeps it; what comes later gets the time of its own reading."""
     running = world.daemon("--packs", world.pack("dates", PACK))
@@ -85,6 +88,7 @@ def test_a_led_journal_is_taken_up_after_a_kill_as_it_was(world: World) -> None:
     assert second.stop() == 0
 
 
+@pytest.mark.slow
 def test_an_entry_less_than_two_seconds_ahead_carries(world: World) -> None:
     running = world.daemon("--packs", world.pack("dates", PACK))
     world.wait_until(lambda: world.redis.hexists(KEYS.meta, "revision"), running)
