@@ -220,6 +220,8 @@ def _standing(node: RuleNode, match: Match, start_ms: int) -> str:
             return f"all its terms hold since {since}; 'throttle' lets it fire at {after(group.due - start_ms)}"
         case State.DONE if group.has_fired:
             return f"it holds since {since} and has fired for that at {after(group.fired_at - start_ms)}"
+        case State.DONE if node.occurrences and node.rule.once is None:
+            return f"all its terms hold since {since}, but not in the instant of the schedule's occurrence"
         case State.DONE:
             return f"all its terms hold since {since}, but it fired for that key before ('once')"
         case _:
