@@ -222,7 +222,7 @@ async def test_sent_and_never_reported_becomes_unknown(bench: Bench, receiver: R
 
 
 async def test_a_command_that_ended_in_time_is_not_called_unknown(bench: Bench, receiver: Receiver) -> None:
-    bench.settings = told_settings(report_within="1500ms")
+    bench.settings = told_settings(report_within="5s")
     receiver.script = lambda _: SendResult(SendStatus.SENT)
     async with bench.dispatching():
         await bench.commit(outgoing(1), outgoing(2))
