@@ -2,64 +2,161 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.coordination.evaluate import Bound
 from engine.coordination.ledger import Amount, Ledger
 
-#: Statuses of a run. ``idle``: not commanded (yet, or again).
-OPEN = frozenset({"commanded", "submitted", "seen", "unknown", "unconfirmed"})
+#: An attempt in one of these may still have an effect.
+FLYING = frozenset({"commanded", "submitted", "seen", "unknown", "unconfirmed"})
+#: The last attempt is known to have had no effect.
 LOST = frozenset({"failed", "refused"})
+
+#: (kind, key) of a fact.
+FactName = tuple[str, tuple[Any, ...]]
+
+
+@dataclass
+class Way:
+    """Off the good path: what became of the alternatives for an action, or for a relation.
+
+    Attributes:
+        cause: why they are asked for; empty while all is well.
+        taken: alternatives taken, ``cause:index``.
+        counting: alternative → since when it might be taken, for its ``for``.
+        active: (cause, alternative, stage) of the one being done.
+        hold_until: end of its ``hold``.
+        small: its small step.
+    """
+
+    cause: str = ""
+    taken: list[str] = field(default_factory=list)
+    counting: dict[str, int] = field(default_factory=dict)
+    active: tuple[str, str, int] | None = None
+    hold_until: int | None = None
+    small: Run | None = None
 
 
 @dataclass
 class Run:
-    """An action being carried out: a step's own, one of its undo's, or a small step's.
+    """An action being carried out: a step's own, an entry of its undo, or a small step.
 
     Attributes:
-        place: where its conditions stand in the plan, e.g. ``bridge``, ``bridge.undo0``, ``swap!blocked1``.
+        place: where it stands in the plan, see ``outline``.
         status: idle commanded submitted seen confirmed failed refused unknown unconfirmed.
         attempt: commands so far.
-        command: id of the last one.
-        first_at: nominal time of the first command.
+        retried: further attempts that ``retry`` has used.
+        commands: their ids.
+        asked: id of the command that was asked to be withdrawn.
+        first_at: nominal time of the first command, or when an action without one began to wait.
+        within_from: instant that ``within`` counts from.
         last_at: time of the last command.
         known_at: when the last failure became known.
         confirmed_at: when it was confirmed last.
         is_timed_out: ``within`` has passed without confirmation.
-        is_late: it was confirmed after that, or after it was being undone.
+        is_late: it was confirmed after that, or after its undoing began.
+        is_surplus: it was confirmed although its value had been returned.
+        is_after_end: it was confirmed when a verdict stood already.
+        wants_retry: an alternative asked for another attempt.
         lost: what a reorganisation took from it: ``seen`` or ``confirmed``; empty if nothing.
         bound: aliases bound by its conditions, as they were when used.
         values: lets and aggregates bound by them.
-        evidence: (kind, key) of the facts that seen and confirmed rest on.
-        gives: booked as leaving.
-        gets: booked as arrived.
-        via: where it is in between.
+        chosen: condition → text of the match that was bound.
+        seen_on: facts that ``seen`` rests on.
+        confirmed_on: facts that ``confirmed`` rests on.
+        stale: matches of ``failed`` that held when it was commanded: they are about earlier attempts.
+        spent: matches of ``seen`` that belong to attempts without effect.
+        has_left: value left its place.
+        has_arrived: and arrived.
+        gives: what left; None: not known (yet).
+        gets: what arrived.
+        owes: what it must be paid back with.
+        via: where value is in between.
+        faults: codes of values that could not be computed, each said once.
+        way: what is done off the good path.
     """
 
     place: str
     status: str = "idle"
     attempt: int = 0
-    command: str = ""
+    retried: int = 0
     commands: list[str] = field(default_factory=list)
+    asked: str = ""
     first_at: int | None = None
+    within_from: int | None = None
     last_at: int | None = None
     known_at: int | None = None
     confirmed_at: int | None = None
     is_timed_out: bool = False
     is_late: bool = False
+    is_surplus: bool = False
+    is_after_end: bool = False
+    wants_retry: bool = False
     lost: str = ""
     bound: dict[str, Bound] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
-    evidence: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
-    gives: list[Amount] = field(default_factory=list)
-    gets: list[Amount] = field(default_factory=list)
+    chosen: dict[str, str] = field(default_factory=dict)
+    seen_on: list[FactName] = field(default_factory=list)
+    confirmed_on: list[FactName] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+    spent: list[str] = field(default_factory=list)
+    has_left: bool = False
+    has_arrived: bool = False
+    gives: list[Amount] | None = None
+    gets: list[Amount] | None = None
+    owes: list[Amount] = field(default_factory=list)
     via: str = ""
+    faults: list[str] = field(default_factory=list)
+    way: Way = field(default_factory=Way)
 
     @property
-    def has_left(self) -> bool:
-        """Value left its place, as far as is known."""
-        return bool(self.gives or self.gets)
+    def command(self) -> str:
+        """Id of the last command; empty if there was none."""
+        return self.commands[-1] if self.commands else ""
+
+    @property
+    def has_moved(self) -> bool:
+        """Some value is known to have left or arrived."""
+        return self.has_left and bool(self.gives or self.gets)
+
+    def begin_attempt(self, command: str, now: int) -> None:
+        """Another command of this action goes out. An attempt that an alternative asked for has ``within`` anew."""
+        if self.wants_retry:
+            self.is_timed_out, self.within_from = False, None
+        elif self.attempt:
+            self.retried += 1
+        self.attempt += 1
+        self.commands.append(command)
+        self.status, self.known_at, self.wants_retry = "commanded", None, False
+        self.last_at = now
+        self.first_at = now if self.first_at is None else self.first_at
+        self.within_from = now if self.within_from is None else self.within_from
+
+    def with_small(self) -> Iterator[Run]:
+        """This run, and the small steps being taken for it, inwards."""
+        run: Run | None = self
+        while run is not None:
+            yield run
+            run = run.way.small
+
+
+@dataclass
+class Reserved:
+    """What a step has set aside.
+
+    Attributes:
+        of: as the reservation names it.
+        fact: whose amount it is.
+        until: the last instant it stands.
+        sample: which sample of that amount was known when the step was confirmed.
+    """
+
+    of: str
+    fact: FactName
+    until: int
+    sample: str = ""
 
 
 @dataclass
@@ -72,21 +169,15 @@ class StepCase:
         since: when that state began.
         ready_at: when all it comes after was done.
         run: its own action.
-        undo: the action that takes it back, and its number.
+        undos: number of an entry of ``undo`` → its run.
+        undo_number: the entry tried last.
         undo_state: "", waiting, running, undone, stuck.
-        small: a small step being taken.
-        cause: why it is off the good path, and since when.
-        taken: alternatives taken, ``cause:index``.
-        counting: alternative → since when it may be taken, for its ``for``.
-        active: (cause, index, stage) of the alternative being done.
-        hold_until: end of a ``hold``.
+        past: small steps that are over; what they moved stays booked.
         is_dropped: never to be commanded (the other of ``instead_of`` was, or the end came first).
         is_accepted: its value stays where it is and counts as delivered.
-        at_once: it is undone without waiting for what is in flight.
+        at_once: it is undone without waiting for its evidence.
         effective: for relations: network, time, height, index.
-        reserved: what it has set aside, as the reservation names it; with until when, of which fact, and the position
-            of that fact's claim when the step was confirmed.
-        wants_retry: an alternative asked for another attempt.
+        reserved: what it has set aside.
     """
 
     name: str
@@ -94,26 +185,32 @@ class StepCase:
     shown: str = "planned"
     since: int = 0
     ready_at: int | None = None
-    undo: Run | None = None
+    undos: dict[int, Run] = field(default_factory=dict)
     undo_number: int = -1
-    undo_tries: int = 0
     undo_state: str = ""
-    small: Run | None = None
-    cause: str = ""
-    cause_since: int = 0
-    taken: list[str] = field(default_factory=list)
-    counting: dict[str, int] = field(default_factory=dict)
-    active: tuple[str, int, int] | None = None
-    hold_until: int | None = None
-    wants_retry: bool = False
+    past: list[Run] = field(default_factory=list)
     is_dropped: bool = False
     is_accepted: bool = False
     at_once: bool = False
     effective: dict[str, Any] = field(default_factory=dict)
-    reserved: str = ""
-    reserved_until: int | None = None
-    reserved_position: str = ""
-    reserved_fact: tuple[str, tuple[Any, ...]] | None = None
+    reserved: Reserved | None = None
+
+    @property
+    def undo(self) -> Run | None:
+        """The entry of ``undo`` being carried out."""
+        return self.undos.get(self.undo_number)
+
+    @property
+    def is_undoing(self) -> bool:
+        """Its undoing has begun."""
+        return self.at_once or bool(self.undos)
+
+    def runs(self) -> Iterator[Run]:
+        """Every action begun."""
+        yield from self.run.with_small()
+        for undo in self.undos.values():
+            yield from undo.with_small()
+        yield from self.past
 
 
 @dataclass
@@ -125,12 +222,20 @@ class Case:
         keys: of the ``for`` facts.
         subject: key of the first, as text.
         revision: of the rule base it began under, and ends under.
+        brings: value that lay somewhere when it began.
+        bound: the ``for`` facts as they were then.
         is_unwinding: what moved is being taken back; nothing forward is commanded.
-        reason: given by the last alternative that named one.
+        reason: the plan's own, given by the last alternative that decided something.
+        unmet: reason of the first term that did not hold when the unwinding began.
+        fallback: the engine's reason.
         cancelled_at: when a cancel was heeded.
-        breach: number of a broken relation, or None.
+        breach: number of a broken relation, or None; then ``breach_way`` is what is done about it.
+        past: small steps of the relation that are over.
         escalated: reasons that people were called for.
+        decreed: verdict and reason that an alternative named.
         verdict: the last one given; empty while open.
+        ended_at: when it was given.
+        recorded_at: when the last record was made.
         due: instant of its item in the timeline, 0 if none.
     """
 
@@ -142,20 +247,25 @@ class Case:
     started_at: int
     steps: dict[str, StepCase]
     ledger: Ledger = field(default_factory=Ledger)
+    brings: list[Amount] = field(default_factory=list)
     bound: dict[str, Bound] = field(default_factory=dict)
     deadline: int | None = None
     start_before: int | None = None
     first_command_at: int | None = None
     is_past_deadline: bool = False
     is_unwinding: bool = False
-    has_undone: bool = False
     reason: str = ""
+    unmet: str = ""
+    fallback: str = ""
     cancelled_at: int | None = None
     cancel_heard: bool = False
     breach: int | None = None
-    relations_taken: list[str] = field(default_factory=list)
+    breach_way: Way = field(default_factory=Way)
+    past: list[Run] = field(default_factory=list)
     escalated: list[str] = field(default_factory=list)
+    decreed: tuple[str, str] | None = None
     ended_at: int | None = None
+    recorded_at: int = 0
     verdict: str = ""
     verdict_reason: str = ""
     is_provisional: bool = False
@@ -169,82 +279,10 @@ class Case:
         """No verdict stands."""
         return self.ended_at is None
 
-    def runs(self) -> list[Run]:
+    def runs(self) -> Iterator[Run]:
         """Every action begun."""
-        found = []
         for step in self.steps.values():
-            found += [run for run in (step.run, step.undo, step.small) if run is not None]
-        return found
-
-
-def to_json(case: Case) -> dict[str, Any]:
-    """Plain JSON values."""
-    kept = {f.name: getattr(case, f.name) for f in fields(case) if f.name not in ("steps", "ledger", "bound", "due")}
-    kept["keys"] = list(case.keys)
-    kept["bound"] = {alias: _bound_json(bound) for alias, bound in case.bound.items()}
-    kept["ledger"] = case.ledger.to_json()
-    kept["steps"] = [_step_json(step) for step in case.steps.values()]
-    return kept
-
-
-def from_json(kept: dict[str, Any]) -> Case:
-    """The way back from ``to_json``."""
-    values = dict(kept)
-    values["keys"] = _frozen(kept["keys"])
-    values["ledger"] = Ledger.from_json(kept["ledger"])
-    values["bound"] = {alias: _bound(bound) for alias, bound in kept["bound"].items()}
-    values["steps"] = {step["name"]: _step(step) for step in kept["steps"]}
-    return Case(**values)
-
-
-def _bound_json(bound: Bound) -> list[Any]:
-    return [bound.kind, list(bound.key), list(bound.values), bound.at]
-
-
-def _bound(kept: list[Any]) -> Bound:
-    return Bound(kept[0], _frozen(kept[1]), _frozen(kept[2]), kept[3])
-
-
-def _run_json(run: Run | None) -> dict[str, Any] | None:
-    if run is None:
-        return None
-    kept = {f.name: getattr(run, f.name) for f in fields(run) if f.name not in ("bound", "gives", "gets", "values")}
-    kept["bound"] = {alias: _bound_json(bound) for alias, bound in run.bound.items()}
-    kept["values"] = {name: list(v) if isinstance(v, tuple) else v for name, v in run.values.items()}
-    kept["gives"] = [[a.asset, str(a.amount), a.place] for a in run.gives]
-    kept["gets"] = [[a.asset, str(a.amount), a.place] for a in run.gets]
-    return kept
-
-
-def _run(kept: dict[str, Any] | None) -> Run | None:
-    if kept is None:
-        return None
-    values = dict(kept)
-    values["bound"] = {alias: _bound(bound) for alias, bound in kept["bound"].items()}
-    values["values"] = {name: _frozen(v) for name, v in kept["values"].items()}
-    values["evidence"] = [(kind, _frozen(key)) for kind, key in kept["evidence"]]
-    for name in ("gives", "gets"):
-        values[name] = [Amount(asset, int(amount), place) for asset, amount, place in kept[name]]
-    return Run(**values)
-
-
-def _step_json(step: StepCase) -> dict[str, Any]:
-    kept = {f.name: getattr(step, f.name) for f in fields(step) if f.name not in ("run", "undo", "small")}
-    kept["active"] = None if step.active is None else list(step.active)
-    return kept | {"run": _run_json(step.run), "undo": _run_json(step.undo), "small": _run_json(step.small)}
-
-
-def _step(kept: dict[str, Any]) -> StepCase:
-    values = dict(kept)
-    for name in ("run", "undo", "small"):
-        values[name] = _run(kept[name])
-    for name in ("active", "reserved_fact"):
-        values[name] = None if kept[name] is None else _frozen(kept[name])
-    return StepCase(**values)
-
-
-def _frozen(value: Any) -> Any:  # noqa: ANN401 - JSON
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
-
-
-__all__ = ["LOST", "OPEN", "Case", "Run", "StepCase", "from_json", "to_json"]
+            yield from step.runs()
+        if self.breach_way.small is not None:
+            yield from self.breach_way.small.with_small()
+        yield from self.past

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from engine.coordination.case import Case, Run, StepCase
 from engine.coordination.evaluate import Bound, Surroundings, evaluate, wire
+from engine.coordination.ledger import Amount
+from engine.coordination.outline import Outline
 from engine.errors import EvaluationError
 from engine.matching.fact import key_text
 from engine.matching.node import Group, State
@@ -24,14 +27,16 @@ class Desk:
     Attributes:
         case: the coordination.
         plan: as declared, of the revision it began under.
-        now: time of the step, ms.
+        outline: the plan as a graph.
         has_changed: whether anything was done since it was last set to False.
+        deadlines: instants at which it must be looked at again.
     """
 
-    def __init__(self, driver: Driver, case: Case, plan: Plan) -> None:
+    def __init__(self, driver: Driver, case: Case, outline: Outline) -> None:
         self.driver = driver
         self.case = case
-        self.plan = plan
+        self.outline = outline
+        self.plan: Plan = outline.plan
         self.has_changed = False
         self.deadlines: list[int] = []
 
@@ -48,59 +53,34 @@ class Desk:
         return False
 
     # -- conditions ----------------------------------------------------------------
-    def _group(self, place: str) -> Group | None:
+    def group(self, place: str) -> Group | None:
+        """A condition's group for this coordination; None while nothing satisfies it."""
         node = self.driver.sensor(self.case, place)
-        return None if node is None else node.groups.get(self.case.keys)
+        group = None if node is None else node.groups.get(self.case.keys)
+        return group if group is not None and group.members else None
 
     def holds(self, place: str) -> bool:
         """Whether a condition of the plan holds, its ``for`` included."""
-        group = self._group(place)
-        return group is not None and bool(group.members) and group.state is State.DONE
+        group = self.group(place)
+        return group is not None and group.state is State.DONE
 
     def is_declared(self, place: str) -> bool:
         """Whether the plan has that condition at all."""
         return self.driver.sensor(self.case, place) is not None
 
-    def bind(self, place: str, run: Run, *, as_evidence: bool) -> None:
-        """Remember what a condition that holds binds, for the values that read it."""
-        group = self._group(place)
-        if group is None or not group.members:
-            return
-        node = group.node
-        match = min(group.members, key=lambda m: (group.members[m], m.text))
-        found = node.bound(match, self.driver.firing)
-        chosen: dict[str, Any] = {}
-        for (label, what), value in zip(node.compiled.labels, found, strict=False):
-            if what == "value":
-                run.values[label] = value
-            else:
-                chosen[label] = value
-        width = len(self.plan.patterns)
-        for seat, (pattern, fact) in enumerate(zip(node.rule.patterns, match.facts, strict=True)):
-            if seat < width or fact is None:
-                continue
-            claim = chosen.pop(pattern.alias, None) or fact.claim
-            run.bound[pattern.alias] = Bound(fact.memory.name, fact.key, claim.values, claim.at)
-            if as_evidence and (fact.memory.name, fact.key) not in run.evidence:
-                run.evidence.append((fact.memory.name, fact.key))
-        for alias, fact in chosen.items():
-            run.bound[alias] = Bound(fact.memory.name, fact.key, fact.values, fact.at)
-
-    def newest_evidence(self, place: str) -> int:
-        """When the newest fact of a condition that holds was observed."""
-        group = self._group(place)
-        if group is None or not group.members:
-            return -1
-        width = len(self.plan.patterns)
-        return max((f.at for m in group.members for f in m.facts[width:] if f is not None), default=self.now)
-
     # -- values ------------------------------------------------------------------
-    def around(self, step: str = "", *runs: Run | None) -> Surroundings:
-        """What the plan's values may read: ``for`` facts as they are now, and what these runs have bound."""
+    def around(self, step: str = "", *runs: Run | None, ledger: Callable[..., int] | None = None) -> Surroundings:
+        """What the plan's values may read: ``for`` facts as they are now, and what these runs have bound.
+
+        Args:
+            step: name of the step.
+            runs: outer to inner; ``attempt`` is the last one's.
+            ledger: reads another ledger than the coordination's own.
+        """
         case = self.case
         aliases = dict(case.bound)
         for pattern, key in zip(self.plan.patterns, case.keys, strict=True):
-            fact = self.driver.base.memories[pattern.kind.name].facts.get(key)
+            fact = self.driver.fact_of(pattern.kind.name, key)
             if fact is not None:
                 aliases[pattern.alias] = Bound(pattern.kind.name, fact.key, fact.values, fact.at)
         values: dict[str, Value] = {"coordination": case.id, "step": step, "attempt": 1}
@@ -109,39 +89,47 @@ class Desk:
                 aliases.update(run.bound)
                 values.update(run.values)
                 values["attempt"] = max(run.attempt, 1)
-        return Surroundings(self.now, aliases, values, case.ledger.read, self.driver.reservations.free)
+        return Surroundings(self.now, aliases, values, ledger or case.ledger.read, self.driver.reservations.free)
 
-    def portions(self, portions: tuple[Portion, ...], around: Surroundings) -> list[tuple[str, int, str]]:
-        """(asset, amount, place) of each.
+    def around_run(self, step: StepCase | None, run: Run, *, ledger: Callable[..., int] | None = None) -> Surroundings:
+        """What a run's values may read: what its step bound, the small steps it stands in, and itself."""
+        if step is None:
+            return self.around("", run, ledger=ledger)
+        outer = [step.run]
+        for chain in (step.run, *step.undos.values()):
+            inner = list(chain.with_small())
+            if any(each is run for each in inner):
+                outer += [each for each in inner if each is not step.run]
+                outer = outer[: next(n for n, each in enumerate(outer) if each is run)]
+        return self.around(step.name, *outer, run, ledger=ledger)
+
+    @staticmethod
+    def portions(portions: tuple[Portion, ...], around: Surroundings) -> list[Amount]:
+        """What these come to.
 
         Raises:
             EvaluationError: one of them cannot be computed.
         """
         return [
-            (str(evaluate(p.asset, around)), int(evaluate(p.amount, around)), str(evaluate(p.place, around)))
+            Amount(str(evaluate(p.asset, around)), int(evaluate(p.amount, around)), str(evaluate(p.place, around)))
             for p in portions
         ]
 
     # -- acting --------------------------------------------------------------------
-    def command(self, step: StepCase | None, run: Run, effect: CommandEffect, around: Surroundings) -> bool:
-        """Send the command of an action; False (and the step stuck with an alarm) if its values cannot be computed."""
+    def command(self, step: str, run: Run, effect: CommandEffect, around: Surroundings) -> bool:
+        """Send the command of an action; False (and nothing done) if its values cannot be computed."""
         attempt = run.attempt + 1
         around.locals = {**around.locals, "attempt": attempt}
         try:
             args = {name: wire(value, around) for name, value in effect.args}
             expires = None if effect.expires is None else evaluate(effect.expires, around)
         except EvaluationError as error:
-            self.say("dropped", place=run.place, code=error.code, message=error.message)
+            self.fault(run, f"{run.place}.with", error)
             return False
-        run.attempt = attempt
-        name = "" if step is None else step.name
-        run.command = self.emit(effect.connector, effect.verb, args, run.place, name, attempt, expires)
-        run.commands.append(run.command)
-        run.status = "commanded"
-        run.known_at = None
-        run.last_at = self.now
-        if run.first_at is None:
-            run.first_at = self.now
+        command = self.emit(effect.connector, effect.verb, args, run.place, step, attempt, expires)
+        run.begin_attempt(command, self.now)
+        group = self.group(f"{run.place}.failed")
+        run.stale = [] if group is None else sorted(match.text for match in group.members)
         self.has_changed = True
         return True
 
@@ -164,7 +152,7 @@ class Desk:
             "coordination": self.case.id,
             "group": self.case.keys,
             "match": self.case.keys,
-            "facts": self.driver.facts_behind(self.case, place),
+            "facts": self.driver.facts_behind(self.case, step),
             "bindings": {},
             "commands": [],
             "asserts": [],
@@ -181,11 +169,16 @@ class Desk:
         fact = memory.facts.get((command,))
         return "" if fact is None else str(fact.values[memory.kind.positions["status"]])
 
-    def withdraw(self, run: Run) -> None:
-        """Ask for the run's command to be withdrawn; until a result says so it stays commanded."""
-        if run.command and self.status(run.command) in ("queued", "sent", "submitted"):
+    def withdraw(self, run: Run) -> bool:
+        """Ask for a command that nobody has taken yet to be withdrawn; until a result says so it stays commanded."""
+        if not run.command or self.status(run.command) != "queued":
+            return False
+        if run.asked != run.command:
+            run.asked = run.command
+            self.has_changed = True
             self.driver.changes.withdrawn.append(run.command)
             self.say("withdraw_asked", command=run.command, place=run.place)
+        return True
 
     def escalate(self, step: str, reason: str, place: str) -> None:
         """Call for people, once per reason."""
@@ -201,25 +194,37 @@ class Desk:
         args = {"coordination": case.id, "subject": case.subject, "step": step, "reason": reason, "place": place}
         self.emit(connector, verb, args, f"{step}!escalate:{reason}", step, 1, None)
 
+    # -- saying --------------------------------------------------------------------
     def say(self, event: str, **details: Any) -> None:  # noqa: ANN401 - JSON
         """Into the audit."""
         said = {"event": event, "coordination": self.case.id, "plan": self.case.plan, "subject": self.case.subject}
         self.driver.effects.events.append(said | details)
 
+    def fault(self, run: Run, place: str, error: EvaluationError) -> None:
+        """A value cannot be computed; said once."""
+        name = f"{place}:{error.code}"
+        if name not in run.faults:
+            run.faults.append(name)
+            self.say("dropped", place=place, code=error.code, message=error.message)
+
     def stop(self, why: str) -> None:
-        """Value does not add up: nothing more is done for this coordination, and people are told."""
+        """Something cannot be right: nothing more is done for this coordination, and people are told."""
         if not self.case.is_stopped:
             self.case.is_stopped = True
-            self.say("alarm", message=f"the ledger of {self.case.subject} does not add up: {why}")
+            self.say("alarm", message=f"coordination {self.case.plan} {self.case.subject} is stopped: {why}")
             self.escalate("", "LEDGER", "")
             self.has_changed = True
 
-    def where(self, step: StepCase) -> str:
+    @staticmethod
+    def where(step: StepCase) -> str:
         """The place where a step's value is now."""
         run = step.run
-        if run.gets:
+        undo = step.undo
+        if undo is not None and undo.has_moved:
+            return undo.gets[0].place if undo.gets else undo.via
+        if run.has_arrived and run.gets:
             return run.gets[0].place
-        return run.via if run.gives else ""
+        return run.via if run.has_moved else ""
 
     def key_text(self) -> str:
         """For items in the timeline."""

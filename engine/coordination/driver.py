@@ -6,52 +6,32 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine import limits
-from engine.coordination.case import Case, Run, StepCase, from_json, to_json
+from engine.coordination.case import Case, FactName, Run, StepCase
 from engine.coordination.desk import Desk
 from engine.coordination.evaluate import evaluate
 from engine.coordination.facts import CaseFacts
+from engine.coordination.keeping import from_json, to_json
+from engine.coordination.ledger import Ledger
 from engine.coordination.machine import Machine
+from engine.coordination.outline import Outline
 from engine.coordination.reservations import Reservations
-from engine.coordination.sensors import Sensor, compile_sensor, reads_ledger, sensors_of
+from engine.coordination.sensing import Sensing, SensorNode
+from engine.coordination.shelf import CaseKey, Shelf, slot_of
 from engine.errors import EvaluationError
 from engine.matching.changes import dumps
 from engine.matching.engine import Engine
 from engine.matching.fact import Fact, Key, key_text
-from engine.matching.firing import Firing
-from engine.matching.match import Match
 from engine.matching.node import Group, RuleNode
 from engine.matching.plans import PlanAction
 from engine.matching.timeline import GROUP
 from engine.model.ids import coordination_id
 from engine.model.plans import Plan
 
-CaseKey = tuple[str, tuple[Key, ...]]
-
-
-class SensorNode(RuleNode):
-    """A plan's condition: its groups are coordinations."""
-
-    __slots__ = ("sensor",)
-
-    def __init__(self, sensor: Sensor, driver: Driver) -> None:
-        super().__init__(compile_sensor(sensor))
-        self.sensor = sensor
-        self.observer = driver
-        self.follows = True
-
-    def group_key(self, match: Match, firing: Firing) -> Key:
-        """The keys of the ``for`` facts."""
-        return match.key[: self.sensor.width]  # type: ignore[return-value]
+__all__ = ["Driver", "SensorNode"]
 
 
 class Driver:
-    """All coordinations.
-
-    Attributes:
-        cases: (plan, keys of the ``for`` facts) → coordination.
-        ended: id → until when it is remembered that it has ended, so that it is not begun again.
-    """
+    """All coordinations."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -60,41 +40,25 @@ class Driver:
         self.firing = engine.firing
         self.changes = engine.changes
         self.timeline = engine.timeline
-        self.plans: dict[str, Plan] = {plan.name: plan for plan in engine.rulebase.plans}
         self.reservations = Reservations(self)
         self.facts = CaseFacts(self)
-        self.cases: dict[CaseKey, Case] = {}
-        self.ended: dict[str, int] = {}
-        self._by_command: dict[str, CaseKey] = {}
-        self._by_fact: dict[tuple[str, Key], dict[CaseKey, None]] = {}
+        self.shelf = Shelf()
+        self.sensing = Sensing(self, engine.rulebase, engine.surroundings.old_plans)
         self._dirty: dict[CaseKey, None] = {}
-        self._gone: set[tuple[str, tuple[Any, ...]]] = set()
+        self._gone: set[FactName] = set()
         self._is_peeking = False
-        cancel = engine.rulebase.kinds.get("cancel")
-        kind = None if cancel is None or cancel.engine else cancel
-        self._nodes: dict[str, SensorNode] = {}
-        for plan in self.plans.values():
-            for sensor in sensors_of(plan, kind):
-                self._nodes[sensor.name] = SensorNode(sensor, self)
-        self.old_plans: dict[tuple[str, str], Plan] = {}
-        for (revision, name), plan in engine.surroundings.old_plans.items():
-            if self.plans.get(name) == plan:
-                continue
-            old = self.old_plans[(revision, name)] = replace(plan, name=f"{revision}:{name}")
-            for sensor in sensors_of(old, kind):
-                if not sensor.name.endswith("#for"):
-                    self._nodes[sensor.name] = SensorNode(sensor, self)
-        self._ledger_readers: dict[str, list[SensorNode]] = {}
-        for node in self._nodes.values():
-            if reads_ledger(node.sensor):
-                self._ledger_readers.setdefault(node.sensor.plan_name, []).append(node)
         self.base.is_used = self.uses
         self.firing.context.ledgers = self._read_ledger
+
+    @property
+    def cases(self) -> dict[CaseKey, Case]:
+        """(plan, keys of the ``for`` facts) → coordination."""
+        return self.shelf.cases
 
     # -- what the matching core calls ------------------------------------------------
     def nodes(self) -> Iterable[RuleNode]:
         """The conditions of all plans."""
-        return self._nodes.values()
+        return self.sensing.nodes.values()
 
     @property
     def is_dirty(self) -> bool:
@@ -105,18 +69,18 @@ class Driver:
         """A condition changed for a coordination."""
         node = group.node
         assert isinstance(node, SensorNode)  # noqa: S101 - only these have an observer
-        slot = (node.sensor.plan_name, group.key)
-        case = self.cases.get(slot)  # type: ignore[arg-type]
+        keys: tuple[Key, ...] = group.key  # type: ignore[assignment]
+        slot = (node.sensor.plan_name, keys)
+        case = self.cases.get(slot)
         if case is None:
-            if node.sensor.name.endswith("#for") and group.members and not self._is_peeking:
-                self._begin(node.sensor.plan, group)
-            return
-        if self.plan_of(case) is node.sensor.plan:
-            self._dirty[slot] = None  # type: ignore[index]
+            if node.begins and group.members and not self._is_peeking:
+                self._begin(node.sensor.plan, keys)
+        elif self.outline_of(case).plan is node.sensor.plan:
+            self._dirty[slot] = None
 
     def command_moved(self, command: str) -> None:
         """A command's status changed."""
-        slot = self._by_command.get(command)
+        slot = self.shelf.of_command(command)
         if slot is not None:
             self._dirty[slot] = None
 
@@ -128,8 +92,7 @@ class Driver:
         """Bring every coordination that must be looked at to its fixpoint, in the order of plan and key."""
         gone, self._gone = self._gone, set()
         for fact in gone:
-            for slot in self._by_fact.get(fact, ()):
-                self._dirty[slot] = None
+            self._dirty.update(dict.fromkeys(self.shelf.of_fact(fact)))
         batch = sorted(self._dirty, key=lambda slot: (slot[0], key_text(slot[1])))
         self._dirty.clear()
         for slot in batch:
@@ -141,56 +104,56 @@ class Driver:
         case = self.cases.get((plan, keys))
         return 0 if case is None else case.ledger.read(name, *args)
 
-    def _ledger_changed(self, case: Case) -> None:
-        """Conditions that read the ledger are judged again."""
-        readers = self._ledger_readers.get(case.plan)
-        first = self.plan_of(case).patterns[0]
-        fact = self.base.memories[first.kind.name].facts.get(case.keys[0])
-        if not readers or fact is None:
-            return
-        for node in readers:
-            for seat, matches in (fact.seats or {}).items():
-                if seat.position == 0 and node in seat.ground.nodes:
-                    self.firing.work.append((node, list(matches)))
-            if fact.solo is not None and node in fact.solo.ground.nodes:
-                self.firing.work.append((node, (fact.solo,)))
-
-    def _advance_one(self, case: Case, gone: set[tuple[str, tuple[Any, ...]]]) -> Machine:
-        machine = Machine(Desk(self, case, self.plan_of(case)))
+    def _advance_one(self, case: Case, gone: set[FactName]) -> Machine:
+        machine = Machine(Desk(self, case, self.outline_of(case)))
         before = dict(case.ledger.balances)
         machine.advance(gone)
         if case.ledger.balances != before:
             self._ledger_changed(case)
-        self._note(case)
-        # What is not ready yet notes when to look again: a further attempt becomes due by time alone.
-        ready = machine.ready()
+        self.shelf.note(case)
+        ready = [step for step in case.steps.values() if machine.forward.may_command(step)]
+        if self._is_peeking:
+            self._arm(case, machine.desk.deadlines)
+            return machine
+        slot = slot_of(case)
+        self.changes.case_changed(*slot, lambda: self._record(slot))
+        if machine.is_over:
+            self._forget(case)
+            return machine
         self._arm(case, machine.desk.deadlines)
-        if not self._is_peeking:
-            self.facts.show(case, machine.progress)
-            for step in ready:
-                self._offer(case, step, machine.desk)
+        self.facts.show(case)
+        for step in ready:
+            self._offer(case, step, machine)
         return machine
 
+    def _ledger_changed(self, case: Case) -> None:
+        """Conditions that read the ledger are judged again."""
+        plan = self.outline_of(case).plan
+        fact = self.fact_of(plan.patterns[0].kind.name, case.keys[0])
+        if fact is not None:
+            self.firing.work += self.sensing.readers_of(plan.name, fact)
+
+    # -- the agenda ----------------------------------------------------------------
     def take(self, action: PlanAction) -> None:
         """A forward command's turn."""
         case = action.case
         assert isinstance(case, Case)  # noqa: S101 - only these are offered
-        machine = Machine(Desk(self, case, self.plan_of(case)))
-        machine.progress.send(case.steps[action.step])
+        machine = Machine(Desk(self, case, self.outline_of(case)))
+        machine.forward.send(case.steps[action.step])
         if machine.desk.has_changed:
-            self._dirty[(case.plan, case.keys)] = None
+            self._dirty[slot_of(case)] = None
 
-    def _offer(self, case: Case, step: StepCase, desk: Desk) -> None:
+    def _offer(self, case: Case, step: StepCase, machine: Machine) -> None:
+        desk = machine.desk
         declared = desk.plan.by_name[step.name]
         priority = 0
         if declared.priority is not None:
-            if declared.when is not None:
-                desk.bind(f"{step.name}.when", step.run, as_evidence=False)
+            machine.forward.bind_when(step)
             try:
-                value = evaluate(declared.priority, desk.around(step.name, step.run))
+                value = evaluate(declared.priority, desk.around_run(step, step.run))
                 priority = value if isinstance(value, int) else 0
-            except EvaluationError:
-                priority = 0
+            except EvaluationError as error:
+                desk.fault(step.run, f"{step.name}.priority", error)
         self.firing.offer(PlanAction(case, step.name), priority, f"{case.plan}.{step.name}", desk.key_text())
 
     # -- time ----------------------------------------------------------------------
@@ -205,116 +168,107 @@ class Driver:
         """Whether the item still stands."""
         if not isinstance(payload, Case) or payload.due != at:
             return False
-        return self.cases.get((payload.plan, payload.keys)) is payload
+        return self.cases.get(slot_of(payload)) is payload
 
     def settle_due(self, payload: object) -> None:
         """Have the coordination looked at."""
         assert isinstance(payload, Case)  # noqa: S101 - ``due`` has looked
         payload.due = 0
-        self._dirty[(payload.plan, payload.keys)] = None
-
-    def freed(self) -> None:
-        """Something reserved is free again: whoever waits for it is looked at."""
-        for slot, case in self.cases.items():
-            plan = self.plan_of(case)
-            if case.is_open and any(step.reserve is not None for step in plan.steps):
-                self._dirty[slot] = None
+        self._dirty[slot_of(payload)] = None
 
     # -- beginning and ending ------------------------------------------------------------
-    def _begin(self, plan: Plan, group: Group) -> None:
-        keys: tuple[Key, ...] = group.key  # type: ignore[assignment]
+    def _begin(self, plan: Plan, keys: tuple[Key, ...]) -> None:
         identity = coordination_id(plan.name, keys)
         now = self.firing.now
-        until = self.ended.get(identity)
+        until = self.shelf.ended.get(identity)
         if until is not None and now <= until:
             return
         steps = {step.name: StepCase(step.name, Run(step.name), since=now) for step in plan.steps}
         subject = str(keys[0][0]) if len(keys[0]) == 1 else key_text(keys[0])
         case = Case(identity, plan.name, keys, subject, self.engine.rulebase.revision, now, steps)
-        desk = Desk(self, case, plan)
-        case.bound = dict(desk.around().aliases)
-        for name in ("deadline", "start_before"):
-            expression = getattr(plan, name)
-            if expression is not None:
-                try:
-                    setattr(case, name, int(evaluate(expression, desk.around())))
-                except EvaluationError as error:
-                    desk.say("dropped", place=name, code=error.code, message=error.message)
-        slot = (plan.name, keys)
-        self.cases[slot] = case
-        for pattern, key in zip(plan.patterns, keys, strict=True):
-            self._by_fact.setdefault((pattern.kind.name, key), {})[slot] = None
+        self.shelf.put(case, (pattern.kind.name for pattern in plan.patterns))
+        desk = Desk(self, case, self.outline_of(case))
         desk.say("started")
-        machine = Machine(desk)
-        machine.bring()
-        self._dirty[slot] = None
+        case.bound = dict(desk.around().aliases)
+        try:
+            self._bind_case(case, desk)
+        except EvaluationError as error:
+            desk.say("dropped", place="start", code=error.code, message=error.message)
+            desk.stop(f"when it is to end, or what it brings, cannot be computed: {error.message}")
+        if case.deadline is not None and now + plan.needed_ms > case.deadline:
+            Machine(desk).judgement.end("EXPIRED", "NO_TIME")
+        self._dirty[slot_of(case)] = None
 
-    def forget(self, case: Case) -> None:
+    @staticmethod
+    def _bind_case(case: Case, desk: Desk) -> None:
+        """Deadline, start and what it brings are computed once, when it begins."""
+        plan, around = desk.plan, desk.around()
+        if plan.deadline is not None:
+            case.deadline = int(evaluate(plan.deadline, around))
+        if plan.start_before is not None:
+            case.start_before = int(evaluate(plan.start_before, around))
+        case.brings = desk.portions(plan.brings, around)
+        ledger = Ledger()
+        ledger.bring(case.brings)
+        case.ledger = ledger
+
+    def _forget(self, case: Case) -> None:
         """A day after its end a coordination leaves working memory; that it was is remembered for 90 days."""
-        slot = (case.plan, case.keys)
-        del self.cases[slot]
+        now = self.firing.now
         self.facts.remove(case)
-        for identity in [i for i, until in self.ended.items() if until < self.firing.now]:
-            del self.ended[identity]
+        for step in case.steps.values():
+            if step.reserved is not None:
+                self.reservations.release(Desk(self, case, self.outline_of(case)), step)
+        for identity in self.shelf.forgotten(now):
             self.changes.case_changed("ended", identity, lambda: None)
-        until = self.firing.now + limits.DONE_KEEP_MS
-        self.ended[case.id] = until
+        until = self.shelf.drop(case, now)
         self.changes.case_changed("ended", case.id, lambda: dumps({"until": until, "case": to_json(case)}))
-        self.changes.case_changed(case.plan, case.keys, lambda: None)
-        for run in case.runs():
-            for command in run.commands:
-                self._by_command.pop(command, None)
-        for slots in self._by_fact.values():
-            slots.pop(slot, None)
-        self._by_fact = {fact: slots for fact, slots in self._by_fact.items() if slots}
 
     # -- looking -------------------------------------------------------------------
     def sensor(self, case: Case, place: str) -> SensorNode | None:
         """The condition at a place of the case's plan, if it has one."""
-        return self._nodes.get(f"{self.plan_of(case).name}#{place}")
+        return self.sensing.nodes.get(f"{self.outline_of(case).plan.name}#{place}")
 
-    def plan_of(self, case: Case) -> Plan:
+    def needs(self, case: Case, place: str) -> list[int]:
+        """Numbers of the terms that bind what the term at a place reads."""
+        node = self.sensor(case, place)
+        return [] if node is None else list(node.sensor.needs)
+
+    def outline_of(self, case: Case) -> Outline:
         """The plan as it was when the coordination began: it ends under that."""
-        return self.old_plans.get((case.revision, case.plan)) or self.plans[case.plan]
+        found = self.sensing.outline_of(case.revision, case.plan)
+        assert found is not None  # noqa: S101 - a coordination without its plan is not restored
+        return found
 
     def plans_in_use(self) -> dict[tuple[str, str], Plan]:
-        """(revision, plan) → plan of every open coordination, for the engine that goes on after a reload."""
+        """(revision, plan) → plan of every coordination that is kept, for the engine that goes on after a reload."""
         found: dict[tuple[str, str], Plan] = {}
         for case in self.cases.values():
-            plan = self.plan_of(case)
-            found[(case.revision, case.plan)] = replace(plan, name=case.plan)
+            found[(case.revision, case.plan)] = replace(self.outline_of(case).plan, name=case.plan)
         return found
+
+    def fact_of(self, kind: str, key: Key) -> Fact | None:
+        """The living fact of that kind and key."""
+        return self.base.memories[kind].facts.get(key)
 
     def uses(self, fact: Fact) -> bool:
         """Whether an open coordination's key or evidence refers to a fact."""
-        slots = self._by_fact.get((fact.memory.name, fact.key), ())
-        return any(slot in self.cases and self.cases[slot].is_open for slot in slots)
+        return self.shelf.is_used((fact.memory.name, fact.key))
 
-    def facts_behind(self, case: Case, place: str) -> list[dict[str, Any]]:
+    def facts_behind(self, case: Case, name: str) -> list[dict[str, Any]]:
         """The facts that a command of this coordination rests on, for the audit."""
         found = []
-        for pattern, key in zip(self.plan_of(case).patterns, case.keys, strict=True):
-            fact = self.base.memories[pattern.kind.name].facts.get(key)
+        for pattern, key in zip(self.outline_of(case).plan.patterns, case.keys, strict=True):
+            fact = self.fact_of(pattern.kind.name, key)
             if fact is not None:
                 found.append(self.effects.said_fact(pattern.alias, fact, fact.claim))
-        step = case.steps.get(place.partition(".")[0].partition("!")[0])
-        for run in () if step is None else (step.run, step.undo, step.small):
-            for alias, bound in ({} if run is None else run.bound).items():
-                fact = self.base.memories[bound.kind].facts.get(bound.key)
+        step = case.steps.get(name)
+        for run in () if step is None else step.runs():
+            for alias, bound in run.bound.items():
+                fact = self.fact_of(bound.kind, bound.key)
                 if fact is not None:
                     found.append(self.effects.said_fact(alias, fact, fact.claim))
         return found
-
-    def _note(self, case: Case) -> None:
-        """Index what the coordination refers to, and have it written down."""
-        slot = (case.plan, case.keys)
-        for run in case.runs():
-            for command in run.commands:
-                self._by_command[command] = slot
-            for kind, key in run.evidence:
-                self._by_fact.setdefault((kind, key), {})[slot] = None
-        if not self._is_peeking:
-            self.changes.case_changed(case.plan, case.keys, lambda: self._record(slot))
 
     def _record(self, slot: CaseKey) -> bytes | None:
         case = self.cases.get(slot)
@@ -324,18 +278,18 @@ class Driver:
     def restore(self, records: Mapping[str, Any], *, is_reload: bool) -> None:
         """Take the committed coordinations, before anything is judged."""
         self._is_peeking = True
+        ended = []
         for record in records.values():
             if "until" in record:
-                self.ended[record["case"]["id"]] = record["until"]
+                ended.append((record["until"], record["case"]["id"]))
                 continue
             case = from_json(record)
-            if case.plan not in self.plans and (case.revision, case.plan) not in self.old_plans:
+            outline = self.sensing.outline_of(case.revision, case.plan)
+            if outline is None:
                 continue
-            slot = (case.plan, case.keys)
-            self.cases[slot] = case
-            for pattern, key in zip(self.plan_of(case).patterns, case.keys, strict=True):
-                self._by_fact.setdefault((pattern.kind.name, key), {})[slot] = None
-            self._note(case)
+            self.shelf.put(case, (pattern.kind.name for pattern in outline.plan.patterns))
+            self.shelf.note(case)
+        self.shelf.ended = {identity: until for until, identity in sorted(ended)}
 
     def resume(self, *, is_reload: bool) -> list[str]:
         """After everything was judged: note what each coordination waits for.
@@ -350,16 +304,17 @@ class Driver:
         for case in list(self.cases.values()):
             machine = self._advance_one(case, set())
             if machine.changes and not is_reload:
-                alarms.append(
-                    f"coordination {case.plan} {case.subject} moved at recovery: {', '.join(machine.changes)}"
-                )
+                done = ", ".join(machine.changes)
+                alarms.append(f"coordination {case.plan} {case.subject} moved at recovery: {done}")
         firing.now = now
         self._is_peeking = False
         if is_reload:
-            for slot in self.cases:
-                self._dirty[slot] = None
+            self._dirty.update(dict.fromkeys(self.cases))
         return alarms
 
     def records(self) -> dict[str, Any]:
         """All coordinations as plain values."""
-        return {key_text(slot): to_json(case) for slot, case in self.cases.items()}
+        found = {key_text(slot): to_json(case) for slot, case in self.cases.items()}
+        for identity, until in self.shelf.ended.items():
+            found[key_text(("ended", identity))] = {"until": until, "case": {"id": identity}}
+        return found

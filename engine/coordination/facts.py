@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.coordination.case import Case
-from engine.coordination.progress import Progress
-from engine.matching.fact import Key
+from engine.coordination.ledger import PLACED
+from engine.coordination.shown import shown_state
+from engine.matching.fact import Fact, Key
 from engine.model.kinds import Value
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class CaseFacts:
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
 
-    def show(self, case: Case, progress: Progress) -> None:
+    def show(self, case: Case) -> None:
         """Bring the facts to what the coordination is now."""
         now = self.driver.firing.now
         self._put(
@@ -38,7 +39,7 @@ class CaseFacts:
             now,
         )
         for step in case.steps.values():
-            shown = progress.shown(step)
+            shown = shown_state(step)
             if shown != step.shown:
                 step.shown, step.since = shown, now
             self._put(
@@ -59,24 +60,27 @@ class CaseFacts:
         self._holdings(case, now)
 
     def _holdings(self, case: Case, now: int) -> None:
-        memory = self.driver.base.memories["holding"]
         held: set[Key] = set()
-        for place, here in case.ledger.by_place("at", "delivered", "refunded").items():
+        for place, here in case.ledger.by_place(*PLACED).items():
             for asset, amount in here.items():
                 row: dict[str, Value] = {"coordination": case.id, "place": place, "asset": asset, "amount": amount}
                 self._put("holding", row, now)
                 held.add((case.id, place, asset))
-        index = memory.need_index((memory.kind.positions["coordination"],))
-        for fact in list(index.bucket((case.id,)).facts):
+        for fact in self._holdings_of(case):
             if fact.key not in held:
                 self.driver.base.remove(fact)
+
+    def _holdings_of(self, case: Case) -> list[Fact]:
+        memory = self.driver.base.memories["holding"]
+        index = memory.need_index((memory.kind.positions["coordination"],))
+        return list(index.bucket((case.id,)).facts)
 
     def remove(self, case: Case) -> None:
         """The coordination leaves working memory."""
         memories = self.driver.base.memories
         found = [memories["coordination"].facts.get((case.id,))]
         found += [memories["step"].facts.get((f"{case.id}/{name}",)) for name in case.steps]
-        found += [fact for fact in memories["holding"].facts.values() if fact.key[0] == case.id]
+        found += self._holdings_of(case)
         for fact in found:
             if fact is not None:
                 self.driver.base.remove(fact)

@@ -1,154 +1,91 @@
-"""The verdict on the whole, derived from the ledger and the cause; never from a single confirmation."""
+"""Ends a coordination, keeps records of how, and amends them when later evidence asks for it. All records stay."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from engine.coordination.case import OPEN, StepCase
+from engine import limits
+from engine.coordination.case import FLYING, Run
 from engine.coordination.desk import Desk
 from engine.coordination.evaluate import evaluate
+from engine.coordination.forward import Forward
+from engine.coordination.ledger import PLACED
 from engine.coordination.progress import Progress
+from engine.coordination.shown import shown_state
 from engine.coordination.unwinding import Unwinding
-from engine.coordination.ways_off import WaysOff
+from engine.coordination.verdicts import Verdicts
 from engine.errors import EvaluationError
-from engine.model.expr import Expr
 from engine.model.kinds import NUMERIC
 
 
 class Judgement:
-    """Ends one coordination, and amends its verdict when later evidence asks for it."""
+    """Gives and amends the verdict of one coordination."""
 
-    def __init__(self, desk: Desk, progress: Progress, ways_off: WaysOff, unwinding: Unwinding) -> None:
+    def __init__(self, desk: Desk, progress: Progress, forward: Forward, unwinding: Unwinding) -> None:
         self.desk = desk
         self.case = desk.case
         self.plan = desk.plan
         self.progress = progress
-        self.ways_off = ways_off
+        self.forward = forward
         self.unwinding = unwinding
+        self.verdicts = Verdicts(desk)
 
     # -- the end -----------------------------------------------------------------
+    def look_achieved(self) -> None:
+        """End as soon as the outcome has come about and nothing is in flight: nothing is undone for a bystander."""
+        case = self.case
+        if not case.is_open or case.is_stopped or case.is_unwinding or case.decreed is not None:
+            return
+        if not self._is_untouched() and not self._is_busy() and self.verdicts.is_achieved():
+            self.end(self.verdicts.of_achieved(), case.reason)
+
     def look(self) -> None:
         """End the coordination if it has come to an end."""
         case = self.case
-        if case.is_stopped:
+        if not case.is_open or case.is_stopped:
             return
-        if case.verdict:
-            self.end(case.verdict, case.verdict_reason)
-            return
-        if self._never_started():
-            return
-        if self._is_busy():
-            return
-        if not case.is_unwinding and case.breach is None and self.is_achieved():
-            in_time = case.deadline is None or self._achieved_at() <= case.deadline
-            self.end("COMPLETED" if in_time else "SETTLED_LATE", case.reason)
-            return
-        if case.is_past_deadline and not case.is_unwinding:
-            if any(step.run.has_left for step in case.steps.values()) or case.first_command_at is not None:
-                self.unwinding.begin(case.reason or "DEADLINE", None)
-            return
-        if case.is_unwinding:
-            if all(self.unwinding.is_settled(step) for step in case.steps.values()):
-                self.end(self._derived(), self._reason())
-            return
-        if all(self._is_finished(step) for step in case.steps.values()):
-            self.end(self._derived(), self._reason())
+        if case.decreed is not None:
+            self.end(*case.decreed)
+        elif case.is_unwinding:
+            if self.unwinding.is_over() and case.breach_way.active is None:
+                self.end(self.verdicts.derived(), self.verdicts.reason())
+        elif self._is_untouched():
+            self._expire()
+        elif not self._is_busy():
+            if case.is_past_deadline:
+                self.unwinding.begin("DEADLINE", self.forward.first_unmet())
+            elif all(self._is_finished(name) for name in case.steps):
+                self.end(self.verdicts.derived(), self.verdicts.reason() or "NOT_ACHIEVED")
 
-    def _achieved_at(self) -> int:
-        """When the last arrival that counts was confirmed."""
-        times = [s.run.confirmed_at for s in self.case.steps.values() if s.run.confirmed_at is not None]
-        return max(times, default=self.desk.now)
+    def _is_untouched(self) -> bool:
+        """Nothing was ever commanded, and nothing came about without a command."""
+        steps = self.case.steps.values()
+        return self.case.first_command_at is None and all(s.run.status == "idle" and not s.is_accepted for s in steps)
 
-    def _never_started(self) -> bool:
-        """EXPIRED: the window to begin, or the deadline, passed before any command."""
+    def _expire(self) -> None:
+        """The window to begin, or the deadline, passed before any command."""
         case = self.case
-        if case.first_command_at is not None or any(s.run.status != "idle" for s in case.steps.values()):
-            return False
-        if case.cancelled_at is not None:
-            self.end("CANCELLED", case.reason or "CANCELLED")
-            return True
         is_over = case.is_past_deadline
         if case.start_before is not None:
             is_over = self.desk.later(case.start_before) or is_over
-        if is_over:
-            self.end("EXPIRED", self.first_unmet() or "WINDOW_CLOSED")
-        return is_over
-
-    def first_unmet(self) -> str:
-        """Reason of the first term that keeps a ready step from its command."""
-        for step in self.case.steps.values():
-            if step.ready_at is not None and step.run.status == "idle":
-                for reason in self.ways_off.unmet(step):
-                    if reason:
-                        return reason
-        return ""
+        is_busy = any(step.run.way.active is not None for step in case.steps.values())
+        if is_over and not is_busy:
+            self.end("EXPIRED", self.forward.first_unmet() or "WINDOW_CLOSED")
 
     def _is_busy(self) -> bool:
         """Something is in flight, or an alternative is being done."""
         for step in self.case.steps.values():
-            run = step.run
-            if step.active is not None or step.wants_retry:
+            if step.run.way.active is not None or step.undo_state in ("running", "waiting"):
                 return True
-            if step.undo_state in ("running", "waiting"):
+            if step.run.status in FLYING and not step.is_accepted and step.undo_state not in ("undone", "stuck"):
                 return True
-            waits = run.status in OPEN and not step.is_accepted and step.undo_state not in ("undone", "stuck")
-            if waits and not (step.at_once and self.case.is_unwinding):
+            if self.forward.may_try_again(step):
                 return True
-            if run.status in ("failed", "refused") and self.progress.has_attempt_left(step):
-                return True
-        return False
+        return self.case.breach_way.active is not None
 
-    def _is_finished(self, step: StepCase) -> bool:
+    def _is_finished(self, name: str) -> bool:
+        step = self.case.steps[name]
         return step.run.status == "confirmed" or step.is_accepted or step.is_dropped or step.undo_state != ""
-
-    def is_achieved(self) -> bool:
-        """Whether the intended outcome has come about."""
-        condition = self.plan.outcome.achieved
-        if condition is not None:
-            return self._true(condition)
-        steps = self.case.steps.values()
-        return all(s.run.status == "confirmed" or s.is_dropped or s.is_accepted for s in steps)
-
-    def _true(self, condition: Expr) -> bool:
-        runs = [step.run for step in self.case.steps.values()]
-        try:
-            return bool(evaluate(condition, self.desk.around("", *runs)))
-        except EvaluationError:
-            return False
-
-    # -- the verdict -----------------------------------------------------------------
-    def _derived(self) -> str:
-        case, ledger = self.case, self.case.ledger
-        if case.breach is not None:
-            return "FAILED_ORDER" if self.plan.relations[case.breach].kind == "order" else "FAILED_ATOMICITY"
-        if any(step.undo_state == "stuck" for step in case.steps.values()):
-            return "STRANDED"
-        if not ledger.has_moved:
-            return "CANCELLED" if case.cancelled_at is not None else "FAILED_SAFE"
-        if self.is_achieved():
-            return "COMPLETED" if case.deadline is None or self._achieved_at() <= case.deadline else "SETTLED_LATE"
-        partial = self.plan.outcome.partial
-        left = ledger.total("at") - ledger.total("surplus")
-        if partial is not None and ledger.total("delivered") and self._true(partial) and left <= 0:
-            return "COMPLETED_PARTIAL"
-        is_all_back = not left and not ledger.total("delivered") and not ledger.total("exchanged_out")
-        if is_all_back:
-            return "REFUNDED"
-        if ledger.total("delivered") and left <= 0:
-            return self.plan.outcome.otherwise
-        return "UNWOUND" if left <= 0 or case.is_unwinding else self._unfinished()
-
-    def _unfinished(self) -> str:
-        """All steps are confirmed, but what was intended did not come about."""
-        return self.plan.outcome.otherwise
-
-    def _reason(self) -> str:
-        case = self.case
-        if case.reason:
-            return case.reason
-        if case.cancelled_at is not None:
-            return "CANCELLED"
-        return self.first_unmet() or next((s.cause.upper() for s in case.steps.values() if s.cause), "")
 
     # -- records -------------------------------------------------------------------
     def end(self, verdict: str, reason: str) -> None:
@@ -158,32 +95,35 @@ class Judgement:
             if step.run.status == "idle" and not step.is_accepted:
                 step.is_dropped = True
         case.ended_at = self.desk.now
+        if verdict == "STRANDED":
+            for step in self.verdicts.stranded():
+                self.desk.escalate(step.name, "STRANDED", self.desk.where(step))
         self.record(verdict, reason)
 
     def record(self, verdict: str, reason: str) -> None:
-        """A new record; all stay."""
+        """A new record."""
         case = self.case
         case.verdict, case.verdict_reason = verdict, reason
-        case.is_provisional = not self._all_final()
+        case.is_provisional = not self._is_all_final()
         case.report = self._report()
+        case.recorded_at = self.desk.now
         self.desk.has_changed = True
-        self.desk.say("outcome", **self.outcome())
+        self.desk.say("outcome", **self._outcome())
 
-    def outcome(self) -> dict[str, Any]:
-        """The record's contents."""
+    def _outcome(self) -> dict[str, Any]:
         case, ledger = self.case, self.case.ledger
         return {
             "verdict": case.verdict,
             "reason": case.verdict_reason,
             "provisional": case.is_provisional,
             "at": case.ended_at,
-            "ledger": _told(ledger.by_place("at", "delivered", "refunded")),
+            "ledger": _told(ledger.by_place(*PLACED)),
             "delivered": _told(ledger.by_place("delivered")),
             "refunded": _told(ledger.by_place("refunded")),
             "fees": {asset: str(amount) for asset, amount in ledger.by_asset("fees").items()},
             "surplus": {asset: str(amount) for asset, amount in ledger.by_asset("surplus").items()},
             "report": case.report,
-            "steps": [{"name": s.name, "state": self.progress.shown(s)} for s in case.steps.values()],
+            "steps": [{"name": s.name, "state": shown_state(s)} for s in case.steps.values()],
         }
 
     def _report(self) -> dict[str, Any]:
@@ -196,38 +136,76 @@ class Judgement:
             except EvaluationError as error:
                 made[name] = f"{error.code} {error.message}"
                 continue
-            made[name] = str(value) if expression.type.name in NUMERIC and abs(value) > 2**53 - 1 else value
+            is_large = expression.type.name in NUMERIC and abs(value) > limits.MAX_JSON_INT
+            made[name] = str(value) if is_large else value
         return made
 
-    def _all_final(self) -> bool:
-        for step in self.case.steps.values():
-            for run in (step.run, step.undo):
-                if run is not None and run.status == "confirmed":
-                    action = self.progress.action_of(step, run)
-                    if action.final is not None and not self.desk.holds(f"{run.place}.final"):
-                        return False
-        return True
+    # -- finality --------------------------------------------------------------------
+    def _is_all_final(self) -> bool:
+        """Of a step that was undone only the undo counts: its own value is there no more."""
+        return all(self._is_final(run) for run in self._standing())
 
+    def _standing(self) -> list[Run]:
+        found: list[Run] = list(self.case.past)
+        for step in self.case.steps.values():
+            is_undone = step.undo_state == "undone"
+            found += list(step.undos.values()) if is_undone else [step.run]
+            found += step.past
+        return found
+
+    def _is_final(self, run: Run) -> bool:
+        action = self.progress.action_of(run)
+        return run.status != "confirmed" or action.final is None or self.desk.holds(f"{run.place}.final")
+
+    # -- after the end -----------------------------------------------------------------
     def amend(self) -> None:
-        """After the end: finality, what a reorganisation took back, and evidence that came late."""
+        """Finality, what a reorganisation took back, and evidence that came late."""
         case = self.case
         if case.is_stopped:
             return
-        if case.is_provisional and any(s.run.status == "unconfirmed" for s in case.steps.values()):
+        if case.is_provisional and any(run.status == "unconfirmed" for run in self._all_runs()):
             self.desk.say("outcome_withdrawn", verdict=case.verdict, reason="UNCONFIRMED")
             case.ended_at, case.verdict, case.verdict_reason, case.is_provisional = None, "", "", False
             self.desk.has_changed = True
             return
+        self._tell_of_latecomers()
         if case.reason == "OVER_SETTLED" and case.verdict_reason != "OVER_SETTLED":
             self.record(case.verdict, "OVER_SETTLED")
-        elif case.verdict == "STRANDED" and not case.is_upgraded and self._derived_without_stuck():
+        elif case.verdict == "STRANDED" and not case.is_upgraded and next(self.verdicts.stranded(), None) is None:
             case.is_upgraded = True
-            self.record(self._derived(), self._reason())
-        elif case.is_provisional and self._all_final():
+            self.record(self.verdicts.derived(), self.verdicts.reason())
+        elif case.is_provisional and self._is_all_final():
             self.record(case.verdict, case.verdict_reason)
 
-    def _derived_without_stuck(self) -> bool:
-        return not any(step.undo_state == "stuck" for step in self.case.steps.values())
+    def _all_runs(self) -> list[Run]:
+        """Those on which the verdict rests, confirmed or not."""
+        found = []
+        for step in self.case.steps.values():
+            found += list(step.undos.values()) if step.undos else [step.run]
+        return found
+
+    def _tell_of_latecomers(self) -> None:
+        """The verdict stands, but somebody must know that value came after it."""
+        for step in self.case.steps.values():
+            if step.run.is_after_end and step.run.status == "confirmed" and not step.run.is_surplus:
+                self.desk.escalate(step.name, "LATE", self.desk.where(step))
+
+    def note_surplus(self) -> None:
+        """Value arrived although it was already returned: it is owed, and people are told once."""
+        case = self.case
+        if case.is_stopped or case.reason == "OVER_SETTLED" or not case.ledger.total("surplus"):
+            return
+        back = [step for step in case.steps.values() if step.undo_state == "undone" and step.run.has_arrived]
+        if back:
+            case.reason = "OVER_SETTLED"
+            gets = back[0].run.gets or []
+            self.desk.escalate(back[0].name, "OVER_SETTLED", gets[0].place if gets else "")
+            self.desk.has_changed = True
+
+    def note_ledger(self) -> None:
+        """The ledger changed after the end: the verdict stands, on a new record."""
+        if not self.case.is_open and not self.case.is_stopped:
+            self.record(self.case.verdict, self.case.verdict_reason)
 
 
 def _told(balances: dict[str, dict[str, int]]) -> dict[str, dict[str, str]]:

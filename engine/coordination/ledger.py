@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 #: Buckets that value comes from, and buckets it goes to. ``at``, ``delivered`` and ``refunded`` are by place.
 SOURCES: Final = ("in", "exchanged_in", "surplus")
 TARGETS: Final = ("delivered", "refunded", "fees", "exchanged_out", "at")
+#: Buckets in which value lies at a place.
+PLACED: Final = ("at", "delivered", "refunded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,29 +25,26 @@ class Amount:
     place: str
 
 
-#: (bucket, place or "", asset, amount): one change of one bucket.
-Delta = tuple[str, str, str, int]
-
-
 class LedgerViolationError(Exception):
     """More came out than went in, and not as a known surplus."""
 
 
 @dataclass
 class Ledger:
-    """Balances, and what each action booked, so that it can be taken back.
+    """Balances, and what follows from how they came about.
 
     Attributes:
-        balances: (bucket, place, asset) → amount; never negative.
-        booked: name of a booking → its changes.
+        balances: (bucket, place, asset) → amount; never negative, never zero.
         received: (place, asset) → ever booked in there.
-        origins: (place, asset) that value first left.
+        origins: (place, asset) that value first left, or that a loan is to be paid back to.
+        owed: (place, asset) → what is still to be paid back there.
+        has_moved: something left or arrived.
     """
 
     balances: dict[tuple[str, str, str], int] = field(default_factory=dict)
-    booked: dict[str, list[Delta]] = field(default_factory=dict)
     received: dict[tuple[str, str], int] = field(default_factory=dict)
     origins: set[tuple[str, str]] = field(default_factory=set)
+    owed: dict[tuple[str, str], int] = field(default_factory=dict)
     has_moved: bool = False
 
     # -- reading -----------------------------------------------------------------
@@ -61,7 +60,7 @@ class Ledger:
         """Balances of these buckets together, by place and asset, without zeros."""
         found: dict[str, dict[str, int]] = {}
         for (bucket, place, asset), amount in sorted(self.balances.items()):
-            if bucket in buckets and amount:
+            if bucket in buckets:
                 here = found.setdefault(place, {})
                 here[asset] = here.get(asset, 0) + amount
         return found
@@ -70,56 +69,69 @@ class Ledger:
         """A bucket without places, by asset, without zeros."""
         found: dict[str, int] = {}
         for (name, _, asset), amount in sorted(self.balances.items()):
-            if name == bucket and amount:
+            if name == bucket:
                 found[asset] = found.get(asset, 0) + amount
         return found
+
+    def astray(self) -> int:
+        """Value that is neither delivered nor back nor where it lay from the first; surplus is owed, not astray."""
+        out = sum(n for (b, p, a), n in self.balances.items() if b == "at" and (p, a) not in self.origins)
+        return max(out - self.total("surplus"), 0)
 
     def read(self, name: str, *args: str) -> int:
         """``delivered(place, asset)``, ``received``, ``holding``, ``remaining(asset)`` of the pack language."""
         if name == "remaining":
             (asset,) = args
-            gone = sum(self.total(bucket, asset) for bucket in ("delivered", "refunded", "fees"))
-            return self.total("in", asset) - gone
+            come = self.total("in", asset) + self.total("exchanged_in", asset)
+            gone = ("delivered", "refunded", "fees", "exchanged_out")
+            return come - sum(self.total(bucket, asset) for bucket in gone)
         place, asset = args
         if name == "received":
             return self.received.get((place, asset), 0)
         if name == "delivered":
             return self.at("delivered", place, asset)
-        return sum(self.at(bucket, place, asset) for bucket in ("at", "delivered", "refunded"))
+        return sum(self.at(bucket, place, asset) for bucket in PLACED)
 
     # -- booking -----------------------------------------------------------------
     def bring(self, portions: Iterable[Amount]) -> None:
         """Value that already lies somewhere when the coordination starts."""
         for p in portions:
-            self._book("brings", [("in", "", p.asset, p.amount), ("at", p.place, p.asset, p.amount)])
+            self._add("in", "", p.asset, p.amount)
+            self._add("at", p.place, p.asset, p.amount)
             self.origins.add((p.place, p.asset))
 
-    def give(self, name: str, portions: Iterable[Amount], via: str) -> None:
-        """Value leaves its place and is on its way; what the coordination did not hold there comes in with it."""
-        deltas: list[Delta] = []
+    def give(self, portions: Iterable[Amount], via: str, *, missing: str = "in") -> None:
+        """Value leaves its place and is on its way.
+
+        Args:
+            portions: what leaves.
+            via: where it is in between.
+            missing: source of what the coordination did not hold at that place: ``in`` or ``surplus``.
+        """
         for p in portions:
             left = p.amount
             for bucket in ("at", "delivered"):
-                taken = min(left, self.at(bucket, p.place, p.asset) + _pending(deltas, bucket, p.place, p.asset))
-                if taken > 0:
-                    deltas.append((bucket, p.place, p.asset, -taken))
-                    left -= taken
+                taken = min(left, self.at(bucket, p.place, p.asset))
+                self._add(bucket, p.place, p.asset, -taken)
+                left -= taken
             if left:
-                deltas.append(("in", "", p.asset, left))
-                self.origins.add((p.place, p.asset))
-            deltas.append(("at", via, p.asset, p.amount))
-        self.has_moved = self.has_moved or bool(deltas)
-        self._book(name, deltas)
+                self._add(missing, "", p.asset, left)
+                if missing == "in":
+                    self.origins.add((p.place, p.asset))
+            self._add("at", via, p.asset, p.amount)
+            self.has_moved = self.has_moved or p.amount > 0
 
-    def get(self, name: str, given: Iterable[Amount], portions: Iterable[Amount], via: str, *, into: str) -> None:
+    def get(
+        self, given: Iterable[Amount], portions: Iterable[Amount], via: str, *, into: str, is_return: bool = False
+    ) -> None:
         """What was on its way has arrived.
 
         Args:
-            name: of the booking.
             given: what the same action booked as leaving.
             portions: what is there now.
             via: where it was in between.
-            into: bucket it goes to: ``at``, ``delivered``, or ``back`` (``refunded`` where it first left, else ``at``).
+            into: bucket it goes to, ``at`` or ``delivered``.
+            is_return: what comes to where it first left is refunded.
 
         Raises:
             LedgerViolationError: more of an asset arrived than left.
@@ -128,56 +140,54 @@ class Ledger:
         for g in given:
             gone[g.asset] = gone.get(g.asset, 0) + g.amount
         come: dict[str, int] = {}
-        deltas: list[Delta] = []
         for p in portions:
             come[p.asset] = come.get(p.asset, 0) + p.amount
-            bucket = into
-            if into == "back":
-                bucket = "refunded" if (p.place, p.asset) in self.origins else "at"
-            deltas.append((bucket, p.place, p.asset, p.amount))
+            self._arrive(p, into, is_return=is_return)
         for asset, amount in gone.items():
             here = self.at("at", via, asset)
             if here < amount:
                 raise LedgerViolationError(f"{amount} of {asset} should be at {via}, but {here} is")
-            deltas.append(("at", via, asset, -amount))
-            if asset in come:
-                if come[asset] > amount:
-                    raise LedgerViolationError(f"{come[asset]} of {asset} arrived, but only {amount} left")
-                deltas.append(("fees", "", asset, amount - come[asset]))
+            self._add("at", via, asset, -amount)
+            if asset not in come:
+                self._add("exchanged_out", "", asset, amount)
+            elif come[asset] > amount:
+                raise LedgerViolationError(f"{come[asset]} of {asset} arrived, but only {amount} left")
             else:
-                deltas.append(("exchanged_out", "", asset, amount))
+                self._add("fees", "", asset, amount - come[asset])
         source = "exchanged_in" if gone else "in"
-        deltas += [(source, "", asset, amount) for asset, amount in come.items() if asset not in gone]
-        self.has_moved = self.has_moved or bool(deltas)
-        self._book(name, deltas)
+        for asset, amount in come.items():
+            if asset not in gone:
+                self._add(source, "", asset, amount)
+
+    def _arrive(self, p: Amount, into: str, *, is_return: bool) -> None:
+        place = (p.place, p.asset)
+        back = p.amount if is_return and place in self.origins else min(p.amount, self.owed.get(place, 0))
+        if self.owed.get(place):
+            self.owed[place] -= min(back, self.owed[place])
+        self._add("refunded", *place, back)
+        self._add(into, *place, p.amount - back)
+        self.received[place] = self.received.get(place, 0) + p.amount
+        self.has_moved = self.has_moved or p.amount > 0
+
+    def owe(self, portions: Iterable[Amount]) -> None:
+        """A loan is to be paid back with that: what comes there is back where it belongs."""
         for p in portions:
+            self.origins.add((p.place, p.asset))
+            self.owed[(p.place, p.asset)] = self.owed.get((p.place, p.asset), 0) + p.amount
+
+    def surplus(self, portions: Iterable[Amount]) -> None:
+        """Value that arrives although it was already returned: it is there, and owed."""
+        for p in portions:
+            self._add("surplus", "", p.asset, p.amount)
+            self._add("at", p.place, p.asset, p.amount)
             self.received[(p.place, p.asset)] = self.received.get((p.place, p.asset), 0) + p.amount
 
-    def surplus(self, name: str, portions: Iterable[Amount]) -> None:
-        """Value that arrives although it was already returned: it is there, and owed."""
-        deltas: list[Delta] = []
-        for p in portions:
-            deltas += [("surplus", "", p.asset, p.amount), ("at", p.place, p.asset, p.amount)]
-        self._book(name, deltas)
-
-    def accept(self, name: str, portions: Iterable[Amount]) -> None:
+    def accept(self, portions: Iterable[Amount]) -> None:
         """The value stays where it is and counts as delivered."""
-        deltas: list[Delta] = []
         for p in portions:
             taken = min(p.amount, self.at("at", p.place, p.asset))
-            deltas += [("at", p.place, p.asset, -taken), ("delivered", p.place, p.asset, taken)]
-        self._book(name, deltas)
-
-    def take_back(self, name: str) -> None:
-        """Undo a booking: what it rested on is gone."""
-        for bucket, place, asset, amount in self.booked.pop(name, []):
-            self._add(bucket, place, asset, -amount)
-
-    def _book(self, name: str, deltas: list[Delta]) -> None:
-        kept = [d for d in deltas if d[3]]
-        for bucket, place, asset, amount in kept:
-            self._add(bucket, place, asset, amount)
-        self.booked[name] = [*self.booked.get(name, []), *kept]
+            self._add("at", p.place, p.asset, -taken)
+            self._add("delivered", p.place, p.asset, taken)
 
     def _add(self, bucket: str, place: str, asset: str, amount: int) -> None:
         slot = (bucket, place, asset)
@@ -193,7 +203,7 @@ class Ledger:
         for (bucket, place, asset), amount in self.balances.items():
             if amount < 0:
                 return f"{bucket} {place} {asset} is {amount}"
-        for asset in {asset for _, _, asset in self.balances}:
+        for asset in sorted({asset for _, _, asset in self.balances}):
             come = sum(self.total(bucket, asset) for bucket in SOURCES)
             gone = sum(self.total(bucket, asset) for bucket in TARGETS)
             if come != gone:
@@ -205,24 +215,19 @@ class Ledger:
         """Plain JSON values; amounts as decimal strings."""
         return {
             "balances": [[*slot, str(amount)] for slot, amount in sorted(self.balances.items())],
-            "booked": {name: [[b, p, a, str(n)] for b, p, a, n in deltas] for name, deltas in self.booked.items()},
             "received": [[*slot, str(amount)] for slot, amount in sorted(self.received.items())],
             "origins": sorted(map(list, self.origins)),
+            "owed": [[*slot, str(amount)] for slot, amount in sorted(self.owed.items())],
             "has_moved": self.has_moved,
         }
 
     @classmethod
-    def from_json(cls, kept: dict[str, object]) -> Ledger:
+    def from_json(cls, kept: dict[str, Any]) -> Ledger:
         """The way back from ``to_json``."""
-        ledger = cls()
-        ledger.balances = {(b, p, a): int(n) for b, p, a, n in kept["balances"]}  # type: ignore[attr-defined]
-        booked: dict[str, list[list[str]]] = kept["booked"]  # type: ignore[assignment]
-        ledger.booked = {name: [(b, p, a, int(n)) for b, p, a, n in deltas] for name, deltas in booked.items()}
-        ledger.received = {(p, a): int(n) for p, a, n in kept["received"]}  # type: ignore[attr-defined]
-        ledger.origins = {(p, a) for p, a in kept["origins"]}  # type: ignore[attr-defined]
-        ledger.has_moved = bool(kept["has_moved"])
-        return ledger
-
-
-def _pending(deltas: list[Delta], bucket: str, place: str, asset: str) -> int:
-    return sum(n for b, p, a, n in deltas if (b, p, a) == (bucket, place, asset))
+        return cls(
+            {(b, p, a): int(n) for b, p, a, n in kept["balances"]},
+            {(p, a): int(n) for p, a, n in kept["received"]},
+            {(p, a) for p, a in kept["origins"]},
+            {(p, a): int(n) for p, a, n in kept["owed"]},
+            bool(kept["has_moved"]),
+        )

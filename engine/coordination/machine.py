@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from engine import limits
-from engine.coordination.bookings import Bookings
-from engine.coordination.case import StepCase
+from engine.coordination.accepting import Accepting
+from engine.coordination.books import Books
+from engine.coordination.cancelling import Cancelling
+from engine.coordination.case import FactName, StepCase
+from engine.coordination.course import FORWARD_CAUSES, Causes, relation_course, step_course, undo_course
 from engine.coordination.desk import Desk
+from engine.coordination.evidence import Evidence
+from engine.coordination.forward import Forward
 from engine.coordination.judgement import Judgement
-from engine.coordination.ledger import Amount
 from engine.coordination.progress import Progress
 from engine.coordination.relations import Relations
 from engine.coordination.unwinding import Unwinding
 from engine.coordination.ways_off import WaysOff
-from engine.errors import EvaluationError
 
 #: Rounds of one look; each does something that is done once, so more means a fault.
 _MOST_ROUNDS: Final = 10_000
+#: In flight, when a deadline passes.
+_UNDER_WAY: Final = ("commanded", "submitted", "seen", "unknown")
 
 
 class Machine:
@@ -25,83 +31,128 @@ class Machine:
 
     Attributes:
         changes: names of the parts that did something, for alarms.
+        is_over: the coordination ended so long ago that it may leave working memory.
     """
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.case = desk.case
-        self.plan = desk.plan
-        self.bookings = Bookings(desk)
-        self.progress = Progress(desk, self.bookings)
-        self.unwinding = Unwinding(desk, self.progress)
-        self.ways_off = WaysOff(desk, self.progress, self.bookings, self.unwinding)
-        self.relations = Relations(desk, self.unwinding)
-        self.judgement = Judgement(desk, self.progress, self.ways_off, self.unwinding)
+        self.books = Books(desk)
+        self.evidence = Evidence(desk)
+        self.progress = Progress(desk, self.books, self.evidence)
+        self.forward = Forward(desk, self.progress, self.evidence)
+        self.unwinding = Unwinding(desk, self.progress, self.evidence)
+        self.causes = Causes(desk.case, desk.plan, self.progress, self.forward)
+        accepting = Accepting(desk, self.books)
+        self.ways_off = WaysOff(
+            desk, self.progress, self.forward, self.evidence, self.causes, self.unwinding, accepting
+        )
+        self.relations = Relations(desk)
+        self.cancelling = Cancelling(desk, self.unwinding)
+        self.judgement = Judgement(desk, self.progress, self.forward, self.unwinding)
         self.changes: list[str] = []
+        self.is_over = False
 
-    def bring(self) -> None:
-        """Nothing yet: value that already lies somewhere when the coordination starts."""
-        try:
-            portions = self.desk.portions(self.plan.brings, self.desk.around())
-        except EvaluationError as error:
-            self.desk.say("dropped", place="brings", code=error.code, message=error.message)
-            return
-        self.case.ledger.bring(Amount(asset, amount, place) for asset, amount, place in portions)
-        if self._has_no_time():
-            self.judgement.end("EXPIRED", "NO_TIME")
-
-    def _has_no_time(self) -> bool:
-        """The parts with a bound of their own need longer than there is to the deadline."""
-        if self.case.deadline is None:
-            return False
-        return self.desk.now + self.plan.needed_ms > self.case.deadline
-
-    def advance(self, gone: set[tuple[str, tuple[Any, ...]]]) -> None:
+    def advance(self, gone: set[FactName]) -> None:
         """Look until nothing changes.
 
         Args:
             gone: facts that left memory with their blocks in this step.
         """
-        desk = self.desk
-        for step in self.case.steps.values():
-            for run in (step.run, step.undo, step.small):
-                if run is not None and gone:
-                    self.progress.reorganised(step, run, gone)
+        case, desk = self.case, self.desk
+        balances, recorded = dict(case.ledger.balances), (case.ended_at, case.recorded_at, case.verdict_reason)
+        if gone and (case.is_open or case.is_provisional):
+            self._reorganised(gone)
+        parts = self._parts()
         for _ in range(_MOST_ROUNDS):
             desk.has_changed = False
             desk.deadlines = []
-            for name, look in (
-                ("cancel", self._cancel),
-                ("steps", self._steps),
-                ("unwinding", self.unwinding.look),
-                ("relations", self.relations.look),
-                ("deadline", self._deadline),
-                ("judgement", self._judge),
-            ):
+            for name, look in parts:
                 before, desk.has_changed = desk.has_changed, False
                 look()
                 if desk.has_changed:
                     self.changes.append(name)
                 desk.has_changed = desk.has_changed or before
             if not desk.has_changed:
-                return
-        raise AssertionError(f"coordination {self.case.subject} does not come to rest: {self.changes[-6:]}")
+                break
+        else:
+            desk.stop(f"it does not come to rest: {', '.join(self.changes[-6:])}")
+        is_told = recorded != (case.ended_at, case.recorded_at, case.verdict_reason)
+        if case.ledger.balances != balances and not is_told:
+            self.judgement.note_ledger()
 
-    def ready(self) -> list[StepCase]:
-        """Steps whose command may go out, reservations aside."""
-        return [step for step in self.case.steps.values() if self.progress.may_command(step)]
+    def _parts(self) -> tuple[tuple[str, Callable[[], None]], ...]:
+        return (
+            ("cancel", self.cancelling.look),
+            ("deadline", self._deadline),
+            ("steps", self._steps),
+            ("relations", self.relations.look),
+            ("ways off", self._ways_off),
+            ("achieved", self.judgement.look_achieved),
+            ("ways off forward", self._forward_ways_off),
+            ("unwinding", self.unwinding.look),
+            ("judgement", self._judge),
+        )
+
+    def _reorganised(self, gone: set[FactName]) -> None:
+        for step in self.case.steps.values():
+            for run in step.runs():
+                self.progress.reorganised(step, run, gone)
+        for run in self.case.past:
+            self.progress.reorganised(None, run, gone)
 
     # -- parts -------------------------------------------------------------------
     def _steps(self) -> None:
         case = self.case
+        if case.is_stopped:
+            return
         for step in case.steps.values():
             if case.is_open:
-                self.progress.make_ready(step)
-            if step.ready_at is not None or step.run.commands:
-                self.progress.observe(step, step.run, self.plan.by_name[step.name].action)
+                self.forward.make_ready(step)
+            if not step.is_dropped and (step.ready_at is not None or step.run.commands):
+                self.progress.observe(step, step.run)
+                self.forward.note_begun(step)
+            for run in step.past:
+                self.progress.observe(step, run)
+            self.unwinding.follow(step)
             self.desk.driver.reservations.look(self.desk, step)
-            if case.is_open and not case.is_stopped and not case.verdict:
-                self.ways_off.look(step)
+        for run in case.past:
+            self.progress.observe(None, run)
+        self.judgement.note_surplus()
+
+    def _may_decide(self) -> bool:
+        return self.case.is_open and not self.case.is_stopped and self.case.decreed is None
+
+    def _ways_off(self) -> None:
+        """What came late or is not known is seen to first; then what is being done already."""
+        for step in self.case.steps.values():
+            course = step_course(step)
+            if not self._may_decide():
+                return
+            if course.way.active is not None or self.ways_off.note_cause(course) not in FORWARD_CAUSES:
+                self.ways_off.look(course)
+            self._undo_ways_off(step)
+        relation = relation_course(self.case)
+        if relation is not None and self._may_decide():
+            self.ways_off.look(relation)
+
+    def _undo_ways_off(self, step: StepCase) -> None:
+        undo = step.undo
+        if undo is None or step.undo_state not in ("running", "waiting") or not self.case.is_unwinding:
+            return
+        course = undo_course(step, undo)
+        self.ways_off.look(course)
+        if step.undo_state == "running" and self.causes.is_exhausted(course):
+            self.unwinding.give_up(step)
+
+    def _forward_ways_off(self) -> None:
+        """A failure matters only if the outcome has not come about without the step."""
+        for step in self.case.steps.values():
+            if not self._may_decide():
+                return
+            course = step_course(step)
+            if course.way.active is None and self.ways_off.note_cause(course) in FORWARD_CAUSES:
+                self.ways_off.look(course)
 
     def _judge(self) -> None:
         case = self.case
@@ -109,9 +160,8 @@ class Machine:
             self.judgement.look()
             return
         self.judgement.amend()
-        is_over = case.ended_at is not None and not case.is_provisional
-        if is_over and self.desk.later((case.ended_at or 0) + limits.KEEP_USED_MS + 1):
-            self.desk.driver.forget(case)
+        if case.ended_at is not None and not case.is_provisional:
+            self.is_over = self.desk.later(case.recorded_at + limits.KEEP_USED_MS + 1)
 
     def _deadline(self) -> None:
         """A forward command may still come at exactly the deadline, none after."""
@@ -123,32 +173,7 @@ class Machine:
         case.is_past_deadline = True
         self.desk.has_changed = True
         for step in case.steps.values():
-            in_flight = step.run.status in ("commanded", "submitted", "seen", "unknown")
-            if in_flight and self.plan.by_name[step.name].action.within_ms is None:
-                step.run.is_timed_out = True
-
-    def _cancel(self) -> None:
-        """Heeded before the point of no return; the first time it is heard, and never again."""
-        case, desk = self.case, self.desk
-        if case.cancel_heard or not desk.is_declared("cancel") or not desk.holds("cancel"):
-            return
-        case.cancel_heard = True
-        desk.has_changed = True
-        if not case.is_open:
-            desk.say("cancel_recorded", reason="ENDED")
-            return
-        last = self.plan.last_before_return
-        if last is not None and case.steps[last].run.commands and not self._nothing_taken():
-            desk.say("cancel_refused", reason="TOO_LATE")
-            return
-        case.cancelled_at = desk.now
-        case.reason = "CANCELLED"
-        if case.first_command_at is None:
-            self.judgement.end("CANCELLED", "CANCELLED")
-            return
-        self.unwinding.begin("CANCELLED", None)
-
-    def _nothing_taken(self) -> bool:
-        """Whether every command of the coordination still waits for dispatch."""
-        commands = [command for run in self.case.runs() for command in run.commands]
-        return all(self.desk.status(command) == "queued" for command in commands)
+            step.run.wants_retry = False
+            for run in step.run.with_small():
+                if run.status in _UNDER_WAY and self.progress.action_of(run).within_ms is None:
+                    run.is_timed_out = True

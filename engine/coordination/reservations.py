@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.coordination.case import StepCase
+from engine.coordination.case import LOST, Reserved, StepCase
 from engine.coordination.evaluate import Bound, Surroundings, evaluate
 from engine.errors import EvaluationError
 from engine.matching.context import reservation_target
@@ -17,20 +17,15 @@ if TYPE_CHECKING:
     from engine.coordination.driver import Driver
 
 
-def target(kind: str, key: tuple[object, ...], field: str) -> str:
-    """How a reservation names what it is of."""
-    return reservation_target(kind, key_text(key), field)
-
-
 class Reservations:
-    """All living reservations of a rule base."""
+    """All living reservations of a rule base. Conditions that read ``free`` are judged again when these change."""
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
 
     def free(self, bound: Bound, field: str, amount: int) -> int:
         """The reported amount less living reservations; may be negative."""
-        return amount - self._taken(target(bound.kind, bound.key, field))
+        return amount - self._taken(reservation_target(bound.kind, key_text(bound.key), field))
 
     def _taken(self, of: str) -> int:
         memory = self.driver.base.memories["reservation"]
@@ -42,28 +37,32 @@ class Reservations:
             total += amount if isinstance(amount, int) else 0
         return total
 
-    def make(self, desk: Desk, step: StepCase, reserve: Reserve, around: Surroundings) -> bool:
-        """Set aside, if so much is free; False (and nothing done) if not."""
+    # -- making --------------------------------------------------------------------
+    def may_make(self, desk: Desk, step: StepCase, reserve: Reserve, around: Surroundings) -> bool:
+        """Whether so much is free."""
+        amount = self._amount(desk, step, reserve, around)
         bound = around.aliases.get(reserve.alias)
-        if bound is None:
+        fact = None if bound is None else self.driver.fact_of(bound.kind, bound.key)
+        if amount is None or bound is None or fact is None:
             return False
-        memory = self.driver.base.memories[bound.kind]
-        fact = memory.facts.get(bound.key)
-        position = memory.kind.positions[reserve.field]
-        reported = (bound.values if fact is None else fact.values)[position]
+        reported = fact.values[fact.memory.kind.positions[reserve.field]]
+        return isinstance(reported, int) and self.free(bound, reserve.field, reported) >= amount
+
+    def _amount(self, desk: Desk, step: StepCase, reserve: Reserve, around: Surroundings) -> int | None:
         try:
             amount = evaluate(reserve.amount, around)
         except EvaluationError as error:
-            desk.say("dropped", place=f"{step.name}.reserve", code=error.code, message=error.message)
-            return False
-        if not isinstance(reported, int) or not isinstance(amount, int) or amount < 0:
-            return False
-        if self.free(bound, reserve.field, reported) < amount:
-            return False
-        of = target(bound.kind, bound.key, reserve.field)
+            desk.fault(step.run, f"{step.name}.reserve", error)
+            return None
+        return amount if isinstance(amount, int) and amount >= 0 else None
+
+    def make(self, desk: Desk, step: StepCase, reserve: Reserve, around: Surroundings) -> None:
+        """Set aside; ``may_make`` has looked."""
+        bound = around.aliases[reserve.alias]
+        amount = self._amount(desk, step, reserve, around)
+        of = reservation_target(bound.kind, key_text(bound.key), reserve.field)
         until = desk.now + reserve.for_ms
-        step.reserved, step.reserved_until, step.reserved_position = of, until, ""
-        step.reserved_fact = (bound.kind, bound.key)
+        step.reserved = Reserved(of, (bound.kind, bound.key), until)
         row: dict[str, Value] = {
             "id": f"{desk.case.id}/{step.name}",
             "coordination": desk.case.id,
@@ -73,33 +72,31 @@ class Reservations:
             "until": until,
         }
         self.driver.effects.put_engine_fact("reservation", row, desk.now)
-        return True
 
+    # -- ending --------------------------------------------------------------------
     def look(self, desk: Desk, step: StepCase) -> None:
         """End a reservation on failure or withdrawal, expiry, or the first newer sample after confirmation."""
-        if not step.reserved:
+        reserved = step.reserved
+        if reserved is None:
             return
-        until = step.reserved_until or 0
-        if step.run.status in ("failed", "refused", "idle") or desk.later(until + 1) or self._is_sampled_anew(step):
+        if step.run.status in LOST or desk.later(reserved.until + 1) or self._is_sampled_anew(step, reserved):
             self.release(desk, step)
 
-    def _is_sampled_anew(self, step: StepCase) -> bool:
+    def _is_sampled_anew(self, step: StepCase, reserved: Reserved) -> bool:
         if step.run.status != "confirmed":
             return False
-        kind, key = step.reserved_fact or ("", ())
-        fact = self.driver.base.memories[kind].facts.get(key)
-        position = "gone" if fact is None else str(fact.claim.position)
-        if not step.reserved_position:
-            step.reserved_position = position
+        kind, key = reserved.fact
+        fact = self.driver.fact_of(kind, key)
+        sample = "gone" if fact is None else f"{fact.claim.position}@{fact.claim.at}"
+        if not reserved.sample:
+            reserved.sample = sample
             return False
-        return position != step.reserved_position
+        return sample != reserved.sample
 
     def release(self, desk: Desk, step: StepCase) -> None:
         """What was set aside is free again."""
-        step.reserved, step.reserved_until, step.reserved_fact = "", None, None
-        memory = self.driver.base.memories["reservation"]
-        fact = memory.facts.get((f"{desk.case.id}/{step.name}",))
+        step.reserved = None
+        fact = self.driver.fact_of("reservation", (f"{desk.case.id}/{step.name}",))
         if fact is not None:
             self.driver.base.remove(fact)
-        self.driver.freed()
         desk.has_changed = True

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from engine.coordination.outline import BREACH, actions_of, relation_place, undo_place, way_place
 from engine.matching.emit import LEDGER
 from engine.matching.guards import CompiledRule, compile_rule
 from engine.matching.shapes import conjuncts
 from engine.model.expr import Compare, Expr, FieldRef, LedgerRead, Local
 from engine.model.exprtools import walk
 from engine.model.kinds import Kind, Type
-from engine.model.plans import Action, Condition, Plan, Step
+from engine.model.plans import Action, Alternative, Condition, Plan
 from engine.model.rules import Aggregate, Check, Let, Pattern, Pick, Rule, Term, Without
 
 #: Every bit of a fact: plan values may read any of its fields.
@@ -33,14 +34,14 @@ class Sensor:
         name: ``pack.plan#place``, e.g. ``swap.bridge-then-swap#bridge.confirmed``.
         plan: whose it is.
         width: how many patterns at the head are those of ``for``.
-        reason: of a single term's sensor.
+        needs: of a single term's sensor: numbers of the terms that bind what it reads.
     """
 
     name: str
     plan: Plan
     width: int
     rule: Rule
-    reason: str | None = None
+    needs: tuple[int, ...] = ()
 
     @property
     def plan_name(self) -> str:
@@ -82,39 +83,50 @@ def sensors_of(plan: Plan, cancel_kind: Kind | None) -> Iterator[Sensor]:
     yield Sensor(
         condition_name(plan, "for"), plan, width, Rule(condition_name(plan, "for"), plan.patterns, (), plan.span)
     )
-    cancel = plan.cancel or (None if cancel_kind is None else _cancel(plan, cancel_kind))
+    cancel = plan.cancel or (None if cancel_kind is None else _default_cancel(plan, cancel_kind))
     if cancel is not None:
         yield _sensor(plan, "cancel", cancel)
     for step in plan.steps:
-        yield from _of_step(plan, step)
+        if step.when is not None:
+            yield from _of_when(plan, step.name, step.when)
+        for number, undo in enumerate(step.undo):
+            if undo.when is not None:
+                yield _sensor(plan, f"{undo_place(step.name, number)}.when", undo.when)
+    for place, action in actions_of(plan):
+        yield from _of_action(plan, place, action)
     for number, relation in enumerate(plan.relations):
-        for index, alternative in enumerate(relation.otherwise or ()):
-            if alternative.when is not None:
-                yield _sensor(plan, f"@{number}.{index}.when", alternative.when)
-            if alternative.action is not None:
-                yield from _of_action(plan, f"@{number}.{index}", alternative.action)
+        yield from _of_alternatives(plan, relation_place(number), BREACH, relation.otherwise or ())
 
 
-def _cancel(plan: Plan, kind: Kind) -> Condition:
-    """A ``cancel`` fact whose key is that of the first ``for`` fact; it may precede it."""
+def _default_cancel(plan: Plan, kind: Kind) -> Condition | None:
+    """A ``cancel`` fact whose key is that of the first ``for`` fact; it may precede it.
+
+    None if their keys are not of one form: then no cancel fact can have that key.
+    """
     first = plan.patterns[0]
+    pairs = list(zip(kind.key, first.kind.key, strict=False))
+    types = [(kind.field(mine).type, first.kind.field(other).type) for mine, other in pairs]
+    if len(kind.key) != len(first.kind.key) or any(mine != other for mine, other in types):
+        return None
     where = []
-    for mine, other in zip(kind.key, first.kind.key, strict=False):
+    for mine, other in pairs:
         left = FieldRef(CANCEL_ALIAS, mine, kind.positions[mine], kind.field(mine).type)
         right = FieldRef(first.alias, other, first.kind.positions[other], first.kind.field(other).type)
         where.append(Compare("==", left, right, Type("bool")))
     return Condition((Pattern(CANCEL_ALIAS, kind, tuple(where), plan.span),), plan.span)
 
 
-def _of_step(plan: Plan, step: Step) -> Iterator[Sensor]:
-    if step.when is not None:
-        yield _sensor(plan, f"{step.name}.when", step.when)
-        yield from _terms(plan, step)
-    yield from _of_action(plan, step.name, step.action)
-    for number, undo in enumerate(step.undo):
-        if undo.when is not None:
-            yield _sensor(plan, f"{step.name}.undo{number}.when", undo.when)
-        yield from _of_action(plan, f"{step.name}.undo{number}", undo.action)
+def _of_when(plan: Plan, step: str, when: Condition) -> Iterator[Sensor]:
+    """The condition, each of its terms for itself, and under the next number all terms without the ``for``."""
+    yield _sensor(plan, f"{step}.when", when)
+    for number, term in enumerate(when.terms):
+        if not isinstance(term, Let):
+            needed = _needed(number, when.terms)
+            terms = (*(when.terms[n] for n in needed), term)
+            needs = tuple(n for n in needed if not isinstance(when.terms[n], Let))
+            yield _sensor(plan, f"{step}.when.{number}", Condition(terms, when.span), needs)
+    if when.for_ms:
+        yield _sensor(plan, f"{step}.when.{len(when.terms)}", replace(when, for_ms=0))
 
 
 def _of_action(plan: Plan, place: str, action: Action) -> Iterator[Sensor]:
@@ -123,42 +135,31 @@ def _of_action(plan: Plan, place: str, action: Action) -> Iterator[Sensor]:
         if condition is not None:
             yield _sensor(plan, f"{place}.{name}", condition)
     for cause, alternatives in action.otherwise:
-        for index, alternative in enumerate(alternatives):
-            here = f"{place}!{cause}{index}"
-            if alternative.when is not None:
-                yield _sensor(plan, f"{here}.when", alternative.when)
-            if alternative.action is not None:
-                yield from _of_action(plan, here, alternative.action)
+        yield from _of_alternatives(plan, place, cause, alternatives)
 
 
-def _sensor(plan: Plan, place: str, condition: Condition, reason: str | None = None) -> Sensor:
+def _of_alternatives(plan: Plan, place: str, cause: str, alternatives: tuple[Alternative, ...]) -> Iterator[Sensor]:
+    for index, alternative in enumerate(alternatives):
+        if alternative.when is not None:
+            yield _sensor(plan, f"{way_place(place, cause, index)}.when", alternative.when)
+
+
+def _sensor(plan: Plan, place: str, condition: Condition, needs: tuple[int, ...] = ()) -> Sensor:
     name = condition_name(plan, place)
     terms = (*case_patterns(plan), *condition.terms)
     rule = Rule(name, terms, (), condition.span, for_ms=condition.for_ms, window=condition.window)
-    return Sensor(name, plan, len(plan.patterns), rule, reason)
+    return Sensor(name, plan, len(plan.patterns), rule, needs)
 
 
-def _terms(plan: Plan, step: Step) -> Iterator[Sensor]:
-    """One sensor for each term of a step's ``when``, with the terms whose bindings it reads: which is unmet?"""
-    assert step.when is not None  # noqa: S101 - the caller has looked
-    terms = step.when.terms
-    for number, term in enumerate(terms):
-        if isinstance(term, Let):
-            continue
-        needed = tuple(t for t in terms[:number] if t in _needed(term, terms[:number]))
-        condition = Condition((*needed, term), step.when.span)
-        yield _sensor(plan, f"{step.name}.when.{number}", condition, term.reason)
-
-
-def _needed(term: Term, earlier: tuple[Term, ...]) -> list[Term]:
-    """Earlier terms that bind what this one reads, directly or through others."""
-    needed: list[Term] = []
-    names = reads(term)
-    for candidate in reversed(earlier):
-        if binds(candidate) in names:
+def _needed(number: int, terms: tuple[Term, ...]) -> list[int]:
+    """Numbers of the earlier terms that bind what a term reads, directly or through others; ascending."""
+    needed: list[int] = []
+    names = reads(terms[number])
+    for candidate in range(number - 1, -1, -1):
+        if binds(terms[candidate]) in names:
             needed.append(candidate)
-            names |= reads(candidate)
-    return needed
+            names |= reads(terms[candidate])
+    return sorted(needed)
 
 
 def binds(term: Term) -> str:

@@ -2,154 +2,169 @@
 
 from __future__ import annotations
 
-from engine.coordination.case import LOST, Run, StepCase
+from engine.coordination.case import FLYING, LOST, Run, StepCase
 from engine.coordination.desk import Desk
+from engine.coordination.evidence import Evidence
+from engine.coordination.outline import undo_place
 from engine.coordination.progress import Progress
-from engine.model.plans import Action
-
-#: A run in one of these may still move value.
-_IN_FLIGHT = ("commanded", "submitted", "seen", "unknown", "unconfirmed")
 
 
 class Unwinding:
-    """Runs the undo of one coordination's steps."""
+    """Decides which of one coordination's steps are taken back, and when."""
 
-    def __init__(self, desk: Desk, progress: Progress) -> None:
+    def __init__(self, desk: Desk, progress: Progress, evidence: Evidence) -> None:
         self.desk = desk
         self.case = desk.case
         self.plan = desk.plan
         self.progress = progress
+        self.evidence = evidence
 
-    def begin(self, reason: str, step: StepCase | None) -> None:
-        """Nothing forward from here on; ``step`` itself is undone at once, without waiting for it."""
+    def begin(self, fallback: str, unmet: str = "", step: StepCase | None = None) -> None:
+        """Nothing forward from here on.
+
+        Args:
+            fallback: the engine's reason.
+            unmet: reason of the first term that did not hold, if that is why.
+            step: is undone at once, without waiting for its evidence.
+        """
         case = self.case
-        if step is not None and step.run.status != "idle":
+        if step is not None and step.run.status in FLYING | {"confirmed"}:
             step.at_once = True
-        if not case.reason:
-            case.reason = reason
         if not case.is_unwinding:
             case.is_unwinding = True
-            self.desk.say("unwinding", reason=reason, step="" if step is None else step.name)
+            case.fallback, case.unmet = fallback, unmet
+            self.desk.say("unwinding", reason=case.reason or unmet or fallback, step="" if step is None else step.name)
             for other in case.steps.values():
-                if other.run.status == "commanded" and self.desk.status(other.run.command) == "queued":
-                    self.desk.withdraw(other.run)
+                for run in other.run.with_small():
+                    self.desk.withdraw(run)
         self.desk.has_changed = True
-
-    def look(self) -> None:
-        """Start and follow undos, as far as what comes later allows."""
-        for step in self.case.steps.values():
-            if step.undo is not None and step.undo_state in ("running", "stuck"):
-                self._follow(step)
-            if self.case.is_unwinding and self.needs_undo(step) and self._may_start(step):
-                self._start(step)
 
     # -- which ---------------------------------------------------------------------
     def needs_undo(self, step: StepCase) -> bool:
         """Its value moved and has not been brought back, nor was it left where it is."""
-        declared = self.plan.by_name[step.name]
-        if step.is_accepted or step.undo_state in ("undone", "stuck", "running") or declared.irreversible:
+        if step.is_accepted or step.undo_state or not self.plan.by_name[step.name].undo or self._is_late_open(step):
             return False
-        if not declared.undo or (step.run.is_late and step.active is not None):
-            return False
-        return step.run.has_left or (step.at_once and step.run.status in _IN_FLIGHT and bool(step.run.commands))
+        run = step.run
+        if run.has_moved or (step.at_once and run.status in FLYING and run.commands):
+            return True
+        return run.status in ("seen", "confirmed") and self.progress.action_of(run).moves is None
+
+    @staticmethod
+    def _is_late_open(step: StepCase) -> bool:
+        """What came late is left alone while its alternatives are being done, or may be soon."""
+        way = step.run.way
+        return way.cause == "late" and (way.active is not None or bool(way.counting))
 
     def is_in_flight(self, step: StepCase) -> bool:
-        """It is waited for: confirmed, or its own ``otherwise`` decides."""
-        return step.run.status in _IN_FLIGHT and not step.at_once and not step.is_accepted
-
-    def is_settled(self, step: StepCase) -> bool:
-        """Nothing more happens to it by itself."""
-        if step.undo_state in ("undone", "stuck") or step.is_accepted or step.is_dropped:
-            return True
-        if step.active is not None or step.undo_state == "running":
+        """It is waited for, until it is confirmed or its own ``otherwise`` decides."""
+        run = step.run
+        if step.is_accepted or step.undo_state in ("undone", "stuck"):
             return False
-        if self.is_in_flight(step):
+        if run.way.small is not None and run.way.small.status in FLYING:
+            return True
+        if run.status not in FLYING:
+            return False
+        return not step.at_once or self.desk.status(run.command) == "queued"
+
+    def is_settled(self, step: StepCase, *, besides: StepCase | None = None) -> bool:
+        """Nothing more happens to it by itself.
+
+        Args:
+            step: the step.
+            besides: a step whose alternative waits for the unwinding itself.
+        """
+        if step.undo_state in ("undone", "stuck") or step.is_dropped:
+            return True
+        if step.undo_state or self.is_in_flight(step) or self._is_late_open(step):
+            return False
+        if step.run.way.active is not None and step is not besides:
             return False
         return not self.needs_undo(step)
+
+    def is_over(self, *, besides: StepCase | None = None) -> bool:
+        """Whether everything that can be taken back has been."""
+        return all(self.is_settled(step, besides=besides) for step in self.case.steps.values())
 
     def _may_start(self, step: StepCase) -> bool:
         if self.is_in_flight(step):
             return False
-        return all(self.is_settled(self.case.steps[name]) for name in self._later(step.name))
+        return all(self.is_settled(self.case.steps[name]) for name in self.desk.outline.later[step.name])
 
-    def _later(self, name: str) -> list[str]:
-        """Steps that come after this one, directly or not."""
-        found: list[str] = []
-        grew = True
-        while grew:
-            grew = False
-            for step in self.plan.steps:
-                if step.name not in found and any(before == name or before in found for before in step.after):
-                    found.append(step.name)
-                    grew = True
-        return found
+    # -- undoing -------------------------------------------------------------------
+    def look(self) -> None:
+        """Start undos, as far as what comes later allows, and those that are to be tried again."""
+        if not self.case.is_unwinding or self.case.is_stopped or not self.case.is_open:
+            return
+        for step in self.case.steps.values():
+            if step.at_once and step.run.status in FLYING:
+                self.desk.withdraw(step.run)
+            if step.undo_state == "":
+                if self.needs_undo(step) and self._may_start(step):
+                    self._begin_undo(step)
+            elif step.undo_state in ("running", "waiting") and self._is_to_be_tried(step.undo):
+                self._try(step)
 
-    # -- one undo --------------------------------------------------------------------
-    def _start(self, step: StepCase) -> None:
-        """Command the first undo whose condition holds; while none does, wait."""
-        declared = self.plan.by_name[step.name]
-        for number, undo in enumerate(declared.undo):
-            if undo.when is not None and not self.desk.holds(f"{step.name}.undo{number}.when"):
-                continue
-            run = Run(f"{step.name}.undo{number}")
-            if undo.when is not None:
-                self.desk.bind(f"{step.name}.undo{number}.when", run, as_evidence=False)
-            if step.undo is not None:
-                run.attempt = step.undo.attempt
-            step.undo, step.undo_number, step.undo_state = run, number, "running"
-            self.case.has_undone = True
+    def _begin_undo(self, step: StepCase) -> None:
+        """One that was called back and is on its way all the same goes on."""
+        undo = step.undo
+        if undo is not None and undo.status in FLYING:
+            step.undo_state = "running"
             self.desk.has_changed = True
-            if undo.action.command is not None:
-                around = self.desk.around(step.name, step.run, run)
-                self.desk.command(step, run, undo.action.command, around)
-                step.undo_tries += 1
+            return
+        self._try(step)
+
+    def _is_to_be_tried(self, undo: Run | None) -> bool:
+        if undo is None:
+            return True
+        return (undo.wants_retry or undo.status in LOST) and self.progress.is_retry_due(undo)
+
+    def _try(self, step: StepCase) -> None:
+        """Carry out the first entry of ``undo`` that may be, judged anew; while none may, wait."""
+        for number, undo in enumerate(self.plan.by_name[step.name].undo):
+            place = undo_place(step.name, number)
+            if undo.when is not None and not self.desk.holds(f"{place}.when"):
+                continue
+            run = step.undos.get(number) or Run(place, faults=list(step.run.faults))
+            if undo.when is not None:
+                run.chosen.pop(f"{place}.when", None)
+                self.evidence.bind(f"{place}.when", run)
+            if undo.action.command is None:
+                if run.first_at is None:
+                    run.first_at = run.within_from = self.desk.now
+            elif not self.desk.command(step.name, run, undo.action.command, self.desk.around_run(step, run)):
+                # So that it is said once, not at each look; and people are told, for nothing else will be tried.
+                step.run.faults = list(dict.fromkeys([*step.run.faults, *run.faults]))
+                self.desk.escalate(step.name, "UNDO_NOT_COMPUTABLE", self.desk.where(step))
+                continue
+            self._chosen(step, number, run)
             return
         if step.undo_state != "waiting":
             step.undo_state = "waiting"
             self.desk.has_changed = True
 
-    def _follow(self, step: StepCase) -> None:
-        run = step.undo
-        assert run is not None  # noqa: S101 - the caller has looked
-        action = self.progress.action_of(step, run)
-        self.progress.observe(step, run, action)
-        if run.status == "confirmed":
-            if step.undo_state != "undone":
-                step.undo_state = "undone"
-                self.desk.has_changed = True
-            return
-        if step.undo_state == "stuck":
-            return
-        if run.status in LOST and run.known_at is not None:
-            if step.undo_tries <= len(action.waits_ms):
-                if self.desk.later(run.known_at + action.waits_ms[step.undo_tries - 1]) and self.case.is_unwinding:
-                    self._start(step)
-                return
-            self._exhausted(step, action, run.status)
-        elif run.is_timed_out:
-            self._exhausted(step, action, "timeout")
+    def _chosen(self, step: StepCase, number: int, run: Run) -> None:
+        before = step.undo
+        if before is not None and before is not run:
+            before.wants_retry = False
+        step.undos[number] = run
+        step.undo_number, step.undo_state = number, "running"
+        self.desk.has_changed = True
 
-    def _exhausted(self, step: StepCase, action: Action, cause: str) -> None:
-        """No way back is left but what the undo's own ``otherwise`` says; people are told where the value is."""
-        place = self.desk.where(step)
-        for number, other in enumerate(action.alternatives(cause) or ()):
-            name = f"undo{step.undo_number}:{cause}:{number}"
-            here = f"{step.name}.undo{step.undo_number}!{cause}{number}"
-            if name in step.taken or (other.when is not None and not self.desk.holds(f"{here}.when")):
-                continue
-            step.taken.append(name)
+    def follow(self, step: StepCase) -> None:
+        """See how the undos of a step have come along."""
+        for undo in step.undos.values():
+            self.progress.observe(step, undo)
+        is_back = any(undo.status == "confirmed" for undo in step.undos.values())
+        if is_back and step.undo_state != "undone":
+            step.undo_state, step.is_accepted = "undone", False
             self.desk.has_changed = True
-            if other.reason is not None:
-                self.case.reason = other.reason
-            if other.escalate:
-                self.desk.escalate(step.name, other.reason or "STRANDED", place)
-            if other.end is not None:
-                self.case.verdict, self.case.verdict_reason = other.end, other.reason or cause.upper()
-                return
-            if other.retry:
-                step.undo_tries = 0
-                self._start(step)
-                return
+            for undo in step.undos.values():
+                self.desk.withdraw(undo)
+            if not self.case.is_unwinding and self.case.is_open:
+                self.begin("UNDONE")
+
+    def give_up(self, step: StepCase) -> None:
+        """The plan knows no way back: people are told where the value is."""
         step.undo_state = "stuck"
         self.desk.has_changed = True
-        self.desk.escalate(step.name, "STRANDED", place)
+        self.desk.escalate(step.name, "STRANDED", self.desk.where(step))

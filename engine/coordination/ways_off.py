@@ -1,252 +1,253 @@
-"""Off the good path: why a step is there, and which of its alternatives is taken."""
+"""Off the good path: which alternative is taken, and what it does, stage by stage. One way for all courses."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from engine.coordination.bookings import Bookings
-from engine.coordination.case import LOST, Run, StepCase
+from engine.coordination.accepting import Accepting
+from engine.coordination.case import LOST, Run
+from engine.coordination.course import (
+    FORWARD_CAUSES,
+    RELATION,
+    STEP,
+    UNDO,
+    Causes,
+    Course,
+    Option,
+    small_course,
+)
 from engine.coordination.desk import Desk
+from engine.coordination.evidence import Evidence
+from engine.coordination.forward import Forward
+from engine.coordination.outline import breach_verdict
 from engine.coordination.progress import Progress
-from engine.coordination.sensors import condition_name
 from engine.coordination.unwinding import Unwinding
-from engine.model.plans import Alternative
-from engine.model.rules import Let
+from engine.model.plans import Action
 
 #: What an alternative does, in this order.
 _STAGES: Final = ("retry", "undo", "hold", "action", "accept", "escalate", "end")
+#: What became of a stage.
+_DONE: Final = "done"
+_WAITS: Final = "waits"
+_BROKEN: Final = "broken"
 
 
 class WaysOff:
-    """Finds the cause a step waits for and takes its alternatives."""
+    """Takes alternatives for one coordination."""
 
-    def __init__(self, desk: Desk, progress: Progress, bookings: Bookings, unwinding: Unwinding) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        progress: Progress,
+        forward: Forward,
+        evidence: Evidence,
+        causes: Causes,
+        unwinding: Unwinding,
+        accepting: Accepting,
+    ) -> None:
         self.desk = desk
         self.case = desk.case
-        self.plan = desk.plan
         self.progress = progress
-        self.bookings = bookings
+        self.forward = forward
+        self.evidence = evidence
+        self.causes = causes
         self.unwinding = unwinding
+        self.accepting = accepting
 
-    def look(self, step: StepCase) -> None:
-        """Go on with what is being done off the good path, or see whether something must be."""
-        if step.active is not None:
-            self._go_on(step)
+    def look(self, course: Course) -> None:
+        """Go on with what is being done, or see whether something must be."""
+        if course.way.active is not None:
+            self._go_on(course)
             return
-        cause = self.cause_of(step)
-        if cause != step.cause:
-            step.cause, step.cause_since = cause, self.desk.now
-            step.counting = {k: v for k, v in step.counting.items() if k.startswith(f"{cause}:")} if cause else {}
-            self.desk.has_changed = True
+        cause = self.note_cause(course)
         if cause:
-            self._choose(step, cause)
+            self._choose(course, cause)
 
-    def cause_of(self, step: StepCase) -> str:
-        """Why the step does not go on; empty if it does, or has."""
-        run, case = step.run, self.case
-        if step.is_dropped or step.is_accepted or step.undo_state in ("undone", "stuck"):
-            return ""
-        if run.is_late and run.status == "confirmed":
-            return "late"
-        if run.status == "confirmed":
-            return ""
-        if run.status == "unconfirmed":
-            return "unconfirmed"
-        if run.is_timed_out and step.undo is None and not step.at_once:
-            return "timeout"
-        if run.status in LOST:
-            return "" if self.progress.has_attempt_left(step) or step.wants_retry or case.is_unwinding else run.status
-        if run.status == "unknown":
-            return "unknown"
-        if case.is_unwinding or step.ready_at is None or run.status != "idle":
-            return ""
-        if self.plan.by_name[step.name].action.command is None or self.progress.may_command(step):
-            return ""
-        return "blocked" if all(self.progress.is_done(n) for n in self.plan.by_name[step.name].after) else ""
+    def note_cause(self, course: Course) -> str:
+        """Why the course does not go on; what counted for another cause counts no longer."""
+        way = course.way
+        cause = self.causes.cause_of(course)
+        if cause != way.cause:
+            way.cause, way.counting = cause, {}
+            self.desk.has_changed = True
+        return cause
 
     # -- choosing ----------------------------------------------------------------
-    def alternatives(self, step: StepCase, cause: str) -> tuple[Alternative, ...]:
-        """Those declared for the cause, else its default."""
-        declared = self.plan.by_name[step.name]
-        found = declared.action.alternatives(cause)
-        if found is not None:
-            return found
-        span = declared.span
-        match cause:
-            case "failed" | "refused":
-                return (Alternative(span, undo=True),)
-            case "timeout":
-                if self.is_unused(step):
-                    return (Alternative(span, undo=True),)
-                return (Alternative(span, escalate=True),)
-            case "unconfirmed":
-                return (Alternative(span, for_ms=declared.action.within_ms or 0, escalate=True),)
-            case "late":
-                began_undo = step.undo is not None or step.at_once
-                return (Alternative(span, undo=True) if began_undo else Alternative(span, escalate=True),)
-            case _:
-                return ()
-
-    def is_unused(self, step: StepCase) -> bool:
-        """Whether it is proven that nothing left with the last attempt."""
-        declared = self.plan.by_name[step.name].action
-        if step.run.status in LOST or not step.run.commands:
-            return True
-        return declared.unused is not None and self.desk.holds(f"{step.name}.unused")
-
-    def _choose(self, step: StepCase, cause: str) -> None:
-        for index, alternative in enumerate(self.alternatives(step, cause)):
-            name = f"{cause}:{index}"
-            if name in step.taken:
+    def _choose(self, course: Course, cause: str) -> None:
+        """Take the first that may be taken; each is taken once."""
+        way = course.way
+        for option in self.causes.options(course, cause):
+            if option.name in way.taken:
                 continue
-            if not self._may(step, cause, index, alternative):
-                step.counting.pop(name, None)
+            if not self._may(course, option):
+                way.counting.pop(option.name, None)
                 continue
-            since = step.counting.setdefault(name, self.desk.now)
-            if not self.desk.later(since + alternative.for_ms):
+            since = way.counting.setdefault(option.name, self.desk.now)
+            if not self.desk.later(since + option.alternative.for_ms):
                 continue
-            step.taken.append(name)
-            step.active = (cause, index, 0)
-            if alternative.reason is not None:
-                self.case.reason = alternative.reason
-            self.desk.has_changed = True
-            self._go_on(step)
+            self._take(course, cause, option)
             return
 
-    def _may(self, step: StepCase, cause: str, index: int, alternative: Alternative) -> bool:
-        place = f"{step.name}!{cause}{index}"
-        if alternative.when is not None and not self.desk.holds(f"{place}.when"):
-            return False
-        if alternative.missing is not None and set(alternative.missing) != self.unmet_reasons(step):
-            return False
-        return not alternative.retry or self.is_unused(step)
+    def _take(self, course: Course, cause: str, option: Option) -> None:
+        way, alternative = course.way, option.alternative
+        way.counting.pop(option.name, None)
+        way.taken.append(option.name)
+        way.active = (cause, option.name, 0)
+        decides = (
+            alternative.undo or alternative.accept or alternative.end is not None or alternative.action is not None
+        )
+        if alternative.reason is not None and decides:
+            self.case.reason = alternative.reason
+        self.desk.has_changed = True
+        self._go_on(course)
 
-    def unmet_reasons(self, step: StepCase) -> set[str]:
+    def _may(self, course: Course, option: Option) -> bool:
+        alternative = option.alternative
+        if alternative.when is not None and not self.desk.holds(f"{option.place}.when"):
+            return False
+        if alternative.missing is not None and set(alternative.missing) != self._missing(course):
+            return False
+        run = course.run
+        if option.needs_proof and (run is None or not self.progress.is_without_effect(run)):
+            return False
+        if alternative.retry:
+            return run is not None and self.progress.is_without_effect(run) and self._may_send(course, course.way.cause)
+        is_sending = alternative.action is not None and alternative.action.command is not None
+        return not is_sending or self._may_send(course, course.way.cause)
+
+    def _may_send(self, course: Course, cause: str) -> bool:
+        """What serves to go forward is commanded as long as anything forward is; what serves to go back, always."""
+        is_forward = course.is_forward or (course.kind == STEP and cause in FORWARD_CAUSES)
+        return not is_forward or self.forward.may_go_forward()
+
+    def _missing(self, course: Course) -> set[str]:
         """Reasons of the terms of the step's ``when`` that do not hold; a term without one counts as ``""``."""
-        return {reason or "" for reason in self.unmet(step)}
-
-    def unmet(self, step: StepCase) -> list[str | None]:
-        """The reason of each term of the step's ``when`` that does not hold, in file order."""
-        when = self.plan.by_name[step.name].when
-        if when is None:
-            return []
-        found = []
-        for number, term in enumerate(when.terms):
-            if not isinstance(term, Let) and not self.desk.holds(f"{step.name}.when.{number}"):
-                found.append(term.reason)
-        return found
+        return set() if course.step is None else {reason or "" for reason in self.forward.unmet(course.step)}
 
     # -- doing -------------------------------------------------------------------
-    def _go_on(self, step: StepCase) -> None:
+    def _go_on(self, course: Course) -> None:
         """Do what the alternative names, stage by stage; some stages wait."""
-        while step.active is not None:
-            cause, index, stage = step.active
-            alternatives = self.alternatives(step, cause)
-            if stage >= len(_STAGES) or index >= len(alternatives):
-                self._finish(step)
+        way = course.way
+        while way.active is not None:
+            cause, name, stage = way.active
+            option = self.causes.option(course, cause, name)
+            if option is None or stage >= len(_STAGES) or self._is_overtaken(course, cause, option):
+                self._finish(course)
                 return
-            if not self._stage(step, cause, index, alternatives[index], _STAGES[stage]):
+            result = self._stage(course, cause, option, _STAGES[stage])
+            if result == _WAITS:
                 return
-            if step.active is not None:
-                step.active = (cause, index, stage + 1)
+            if result == _BROKEN:
+                self._finish(course)
+                return
+            way.active = (cause, name, stage + 1)
 
-    def _finish(self, step: StepCase) -> None:
-        step.active = None
-        step.small = None
-        step.hold_until = None
+    def _is_overtaken(self, course: Course, cause: str, option: Option) -> bool:
+        """Its own evidence has come, or the plan goes back: then there is nothing left to do about the cause."""
+        run = course.run
+        if run is not None and run.status == "confirmed" and cause != "late":
+            return True
+        is_over = self.case.is_unwinding and course.kind == STEP and cause in FORWARD_CAUSES
+        return is_over and not option.alternative.undo and course.way.small is None
+
+    def _finish(self, course: Course) -> None:
+        way = course.way
+        if way.small is not None:
+            self._put_aside(course, way.small)
+        way.active = way.hold_until = None
         self.desk.has_changed = True
 
-    def _stage(self, step: StepCase, cause: str, index: int, alternative: Alternative, stage: str) -> bool:
-        """Do one stage; False while it must be waited for."""
-        desk = self.desk
+    def _put_aside(self, course: Course, small: Run) -> None:
+        """A small step is over; what it moved, or may yet move, stays in the books."""
+        past = self.case.past if course.step is None else course.step.past
+        for run in small.with_small():
+            self.desk.withdraw(run)
+            if run.commands or run.has_left:
+                past.append(run)
+        for run in past:
+            run.way.small = None
+        course.way.small = None
+
+    def _stage(self, course: Course, cause: str, option: Option, stage: str) -> str:
+        desk, alternative = self.desk, option.alternative
         match stage:
             case "retry" if alternative.retry:
-                step.wants_retry = True
-                step.run.is_timed_out = False
-                self._finish(step)
+                self._ask_for_retry(course)
             case "undo" if alternative.undo:
-                self.unwinding.begin(alternative.reason or self.case.reason or cause.upper(), step)
+                self._undo(course, cause, option)
             case "hold" if alternative.hold_ms:
-                if step.hold_until is None:
-                    step.hold_until = desk.now + alternative.hold_ms
-                return desk.later(step.hold_until)
+                if course.way.hold_until is None:
+                    course.way.hold_until = desk.now + alternative.hold_ms
+                    desk.has_changed = True
+                return _DONE if desk.later(course.way.hold_until) else _WAITS
             case "action" if alternative.action is not None:
-                return self._small_step(step, cause, index, alternative)
+                return self._small_step(course, cause, option, alternative.action)
             case "accept" if alternative.accept:
-                self._accept(step)
+                self.accepting.accept(course, cause)
             case "escalate" if alternative.escalate:
-                desk.escalate(step.name, alternative.reason or cause.upper(), desk.where(step))
+                place = "" if course.step is None else desk.where(course.step)
+                desk.escalate(course.name, alternative.reason or self.reason_of(course, cause), place)
             case "end" if alternative.end is not None:
-                self.case.verdict_reason = alternative.reason or self.case.reason or cause.upper()
-                self.case.verdict = alternative.end
-        return True
+                if alternative.undo and not self.unwinding.is_over(besides=course.step):
+                    return _WAITS
+                self.case.decreed = (alternative.end, alternative.reason or self.case.reason or cause.upper())
+                desk.has_changed = True
+        return _DONE
 
-    def _accept(self, step: StepCase) -> None:
-        """The value stays where it is; an unwinding is over, and an undo in flight is asked back."""
-        self.bookings.accepted(step)
-        step.is_accepted = True
-        self.case.is_unwinding = False
-        for other in self.case.steps.values():
-            if other.undo is not None and other.undo_state == "running":
-                self.desk.withdraw(other.undo)
-            if other.undo_state not in ("undone", "stuck"):
-                other.undo_state = ""
-            other.at_once = False
+    def reason_of(self, course: Course, cause: str) -> str:
+        """The engine's own word for it."""
+        if course.kind != RELATION or self.case.breach is None:
+            return cause.upper()
+        return breach_verdict(self.desk.plan.relations[self.case.breach])
+
+    def _ask_for_retry(self, course: Course) -> None:
+        run = course.run
+        assert run is not None  # noqa: S101 - `_may` has looked
+        if run.status not in LOST:
+            self.progress.lose(course.step, run, "failed")
+        run.wants_retry = True
         self.desk.has_changed = True
 
-    def _small_step(self, step: StepCase, cause: str, index: int, alternative: Alternative) -> bool:
-        """Carry out a small step; True when it has ended, or the step's own evidence has come."""
-        action = alternative.action
-        assert action is not None  # noqa: S101 - the caller has looked
-        if step.run.status == "confirmed" and cause != "late":
-            return True
-        if step.small is None:
-            step.small = Run(f"{step.name}!{cause}{index}")
-            if action.command is not None:
-                self._command_small(step, step.small, alternative)
-        small = step.small
-        self.progress.observe(step, small, action)
+    def _undo(self, course: Course, cause: str, option: Option) -> None:
+        step, run = course.step, course.run
+        if option.needs_proof and run is not None and run.status not in LOST:
+            self.progress.lose(step, run, "failed")
+        if course.kind == UNDO:
+            return
+        unmet = self.forward.first_unmet() if cause == "blocked" else ""
+        self.unwinding.begin(self.reason_of(course, cause), unmet, step)
+
+    # -- small steps ---------------------------------------------------------------
+    def _small_step(self, course: Course, cause: str, option: Option, action: Action) -> str:
+        """Carry out a small step; broken if it comes to nothing."""
+        way = course.way
+        if way.small is None:
+            way.small = Run(option.place)
+            self.desk.has_changed = True
+            if option.alternative.when is not None:
+                self.evidence.bind(f"{option.place}.when", way.small)
+            if action.command is None:
+                way.small.first_at = way.small.within_from = self.desk.now
+        small = way.small
+        inner = small_course(course, cause, small)
+        if not self._send_small(inner, small, action):
+            return _BROKEN
+        self.progress.observe(course.step, small)
         if small.status == "confirmed":
+            self._put_aside(course, small)
+            return _DONE
+        self.look(inner)
+        if way.small is small and self.causes.is_exhausted(inner):
+            return _BROKEN
+        return _WAITS
+
+    def _send_small(self, inner: Course, small: Run, action: Action) -> bool:
+        """Command a small step, again if it is to be tried again; False if it cannot be."""
+        is_first = small.status == "idle" and not small.commands
+        if action.command is None or not (is_first or self.progress.is_retry_due(small)):
             return True
-        if small.status in LOST:
-            if small.attempt <= len(action.waits_ms) and action.command is not None and small.known_at is not None:
-                if self.desk.later(small.known_at + action.waits_ms[small.attempt - 1]):
-                    self._command_small(step, small, alternative)
-                return False
-            return self._small_otherwise(step, small.status, alternative)
-        if small.is_timed_out:
-            return self._small_otherwise(step, "timeout", alternative)
-        return False
-
-    def _command_small(self, step: StepCase, small: Run, alternative: Alternative) -> None:
-        """Command a small step; its values may read what the alternative's ``when`` binds."""
-        if alternative.when is not None:
-            self.desk.bind(f"{small.place}.when", small, as_evidence=False)
-        action = alternative.action
-        assert action is not None  # noqa: S101 - the caller has looked
-        assert action.command is not None  # noqa: S101 - the caller has looked
-        self.desk.command(step, small, action.command, self.desk.around(step.name, step.run, small))
-
-    def _small_otherwise(self, step: StepCase, cause: str, alternative: Alternative) -> bool:
-        """A small step failed: its own ``otherwise``, as far as it needs no further small step, else go on without."""
-        assert alternative.action is not None  # noqa: S101 - the caller has looked
-        for number, other in enumerate(alternative.action.alternatives(cause) or ()):
-            place = f"{step.small.place if step.small is not None else step.name}!{cause}{number}"
-            if other.when is not None and not self.desk.holds(f"{place}.when"):
-                continue
-            if other.reason is not None:
-                self.case.reason = other.reason
-            if other.undo:
-                self.unwinding.begin(other.reason or self.case.reason or cause.upper(), step)
-            if other.accept:
-                self._accept(step)
-            if other.escalate:
-                self.desk.escalate(step.name, other.reason or cause.upper(), self.desk.where(step))
-            if other.end is not None:
-                self.case.verdict, self.case.verdict_reason = other.end, other.reason or cause.upper()
-            break
-        return True
-
-    def sensor_name(self, place: str) -> str:
-        """For explanations."""
-        return condition_name(self.plan, place)
+        if inner.is_forward and not self.forward.may_go_forward():
+            small.wants_retry = False
+            return not is_first
+        around = self.desk.around_run(inner.step, small)
+        return self.desk.command(inner.name, small, action.command, around) or not is_first

@@ -1,0 +1,119 @@
+"""Coordinations as plain JSON values, and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from engine.coordination.case import Case, Reserved, Run, StepCase, Way
+from engine.coordination.evaluate import Bound
+from engine.coordination.ledger import Amount, Ledger
+
+
+def to_json(case: Case) -> dict[str, Any]:
+    """Plain JSON values."""
+    kept = {f.name: getattr(case, f.name) for f in fields(case) if f.name != "due"}
+    kept["keys"] = list(case.keys)
+    kept["bound"] = _bounds_json(case.bound)
+    kept["brings"] = _amounts_json(case.brings)
+    kept["ledger"] = case.ledger.to_json()
+    kept["breach_way"] = _way_json(case.breach_way)
+    kept["past"] = [_run_json(run) for run in case.past]
+    kept["steps"] = [_step_json(step) for step in case.steps.values()]
+    kept["decreed"] = None if case.decreed is None else list(case.decreed)
+    return kept
+
+
+def from_json(kept: dict[str, Any]) -> Case:
+    """The way back from ``to_json``."""
+    values = dict(kept)
+    values["keys"] = _frozen(kept["keys"])
+    values["bound"] = _bounds(kept["bound"])
+    values["brings"] = _amounts(kept["brings"])
+    values["ledger"] = Ledger.from_json(kept["ledger"])
+    values["breach_way"] = _way(kept["breach_way"])
+    values["past"] = [_run(run) for run in kept["past"]]
+    values["steps"] = {step["name"]: _step(step) for step in kept["steps"]}
+    values["decreed"] = None if kept["decreed"] is None else tuple(kept["decreed"])
+    return Case(**values)
+
+
+def _step_json(step: StepCase) -> dict[str, Any]:
+    kept = {f.name: getattr(step, f.name) for f in fields(step)}
+    kept["run"] = _run_json(step.run)
+    kept["undos"] = [[number, _run_json(run)] for number, run in step.undos.items()]
+    kept["past"] = [_run_json(run) for run in step.past]
+    reserved = step.reserved
+    kept["reserved"] = None if reserved is None else [reserved.of, reserved.fact, reserved.until, reserved.sample]
+    return kept
+
+
+def _step(kept: dict[str, Any]) -> StepCase:
+    values = dict(kept)
+    values["run"] = _run(kept["run"])
+    values["undos"] = {number: _run(run) for number, run in kept["undos"]}
+    values["past"] = [_run(run) for run in kept["past"]]
+    reserved = kept["reserved"]
+    if reserved is not None:
+        of, fact, until, sample = reserved
+        values["reserved"] = Reserved(of, _frozen(fact), until, sample)
+    return StepCase(**values)
+
+
+def _run_json(run: Run) -> dict[str, Any]:
+    kept = {f.name: getattr(run, f.name) for f in fields(run)}
+    kept["bound"] = _bounds_json(run.bound)
+    kept["values"] = {name: list(v) if isinstance(v, tuple) else v for name, v in run.values.items()}
+    for name in ("gives", "gets"):
+        kept[name] = None if kept[name] is None else _amounts_json(kept[name])
+    kept["owes"] = _amounts_json(run.owes)
+    kept["way"] = _way_json(run.way)
+    return kept
+
+
+def _run(kept: dict[str, Any]) -> Run:
+    values = dict(kept)
+    values["bound"] = _bounds(kept["bound"])
+    values["values"] = {name: _frozen(v) for name, v in kept["values"].items()}
+    for name in ("seen_on", "confirmed_on"):
+        values[name] = [(kind, _frozen(key)) for kind, key in kept[name]]
+    for name in ("gives", "gets"):
+        values[name] = None if kept[name] is None else _amounts(kept[name])
+    values["owes"] = _amounts(kept["owes"])
+    values["way"] = _way(kept["way"])
+    return Run(**values)
+
+
+def _way_json(way: Way) -> dict[str, Any]:
+    kept = {f.name: getattr(way, f.name) for f in fields(way)}
+    kept["active"] = None if way.active is None else list(way.active)
+    kept["small"] = None if way.small is None else _run_json(way.small)
+    return kept
+
+
+def _way(kept: dict[str, Any]) -> Way:
+    values = dict(kept)
+    values["active"] = None if kept["active"] is None else tuple(kept["active"])
+    values["small"] = None if kept["small"] is None else _run(kept["small"])
+    return Way(**values)
+
+
+def _bounds_json(bounds: dict[str, Bound]) -> dict[str, Any]:
+    return {alias: [b.kind, list(b.key), list(b.values), b.at] for alias, b in bounds.items()}
+
+
+def _bounds(kept: dict[str, Any]) -> dict[str, Bound]:
+    return {alias: Bound(kind, _frozen(key), _frozen(values), at) for alias, (kind, key, values, at) in kept.items()}
+
+
+def _amounts_json(amounts: list[Amount]) -> list[list[str]]:
+    """Amounts as decimal strings: other languages would round them."""
+    return [[a.asset, str(a.amount), a.place] for a in amounts]
+
+
+def _amounts(kept: list[list[str]]) -> list[Amount]:
+    return [Amount(asset, int(amount), place) for asset, amount, place in kept]
+
+
+def _frozen(value: Any) -> Any:  # noqa: ANN401 - JSON
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
