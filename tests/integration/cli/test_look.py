@@ -112,7 +112,17 @@ class TestLooking:
         found = lockstep("status", "--json", "--redis", redis_url).json
         assert found["running"] is False
         assert found["cursor"] == {"entry": str(AT), "now": AT.ms}
-        for name in ("lag", "lag_ms", "epoch", "role", "revision", "facts", "groundings", "active", "pending_deadlines"):
+        for name in (
+            "lag",
+            "lag_ms",
+            "epoch",
+            "role",
+            "revision",
+            "facts",
+            "groundings",
+            "active",
+            "pending_deadlines",
+        ):
             assert name in found
         assert found["redis"]["version"]
 

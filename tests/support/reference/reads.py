@@ -19,9 +19,9 @@ def reads(match: Match, change: Change) -> bool:
     """Whether the change bears on the match: on one of its facts, or where its inner terms looked."""
     differing = fields_changed(change, match.rule)
     for pattern, (_, key) in zip(match.rule.patterns, match.keys, strict=True):
-        if (pattern.kind.name, key[: len(change.key)]) == (change.kind, change.key):
-            if differing is None or differing & pattern_reads(match.rule, pattern.alias):
-                return True
+        is_bound = (pattern.kind.name, key[: len(change.key)]) == (change.kind, change.key)
+        if is_bound and (differing is None or differing & pattern_reads(match.rule, pattern.alias)):
+            return True
     if match.judgement is None:
         return True
     for look in match.judgement.scope.looks:
