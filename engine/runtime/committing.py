@@ -79,8 +79,8 @@ class Commits:
 
     @property
     def is_under_way(self) -> bool:
-        """Whether something sent is not known to be durable yet."""
-        return self._under_way is not None
+        """Whether to send would be to wait."""
+        return self._under_way is not None and not self._under_way.done()
 
     @property
     def has_landed(self) -> bool:
