@@ -62,7 +62,7 @@ def measurements(scale: Scale) -> dict[str, Measurement]:
         found[f"lockstep_latency_{pace}"] = partial(latency.measure, pace, scale.seconds)
     found["lockstep_memory"] = lambda _seed: endurance.memory(scale.living)
     found["lockstep_recovery"] = lambda _seed: endurance.recovery(scale.living)
-    lead_ms = 1_000 + scale.deadlines // 4
+    lead_ms = 2_000 + scale.deadlines // 2
     for name, spread_ms in (("instant", 0), ("spread", 1_000 * scale.seconds)):
         found[f"lockstep_deadlines_{name}"] = partial(
             lateness.measure, scale.pending, scale.deadlines, spread_ms, lead_ms
