@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from engine.coordination.evaluate import Bound
 from engine.coordination.ledger import Amount, Ledger
 
 #: An attempt in one of these may still have an effect.
-FLYING = frozenset({"commanded", "submitted", "seen", "unknown", "unconfirmed"})
+FLYING: Final = frozenset({"commanded", "submitted", "seen", "unknown", "unconfirmed"})
 #: The last attempt is known to have had no effect.
-LOST = frozenset({"failed", "refused"})
+LOST: Final = frozenset({"failed", "refused"})
+
+#: What an alternative does, in this order.
+STAGES: Final = ("retry", "undo", "hold", "action", "accept", "escalate", "end")
 
 #: (kind, key) of a fact.
 FactName = tuple[str, tuple[Any, ...]]
@@ -37,6 +40,11 @@ class Way:
     active: tuple[str, str, int] | None = None
     hold_until: int | None = None
     small: Run | None = None
+
+    @property
+    def awaits_end(self) -> bool:
+        """All that is left to do is to end the coordination, once the unwinding is over."""
+        return self.active is not None and self.active[2] == len(STAGES) - 1
 
 
 @dataclass

@@ -36,6 +36,15 @@ class Evidence:
             return any(self.desk.status(command) == "done" for command in run.commands)
         return self.desk.holds(f"{run.place}.confirmed")
 
+    def shows_nothing_but(self, run: Run, action: Action, counted: set[FactName]) -> bool:
+        """Whether its ``confirmed`` rests on facts alone that count for another action already: each counts once."""
+        group = self.desk.group(f"{run.place}.confirmed") if counted and action.confirmed is not None else None
+        match = None if group is None else self._choose(group, f"{run.place}.confirmed", run)
+        if group is None or match is None:
+            return False
+        facts = self._read(group.node, match)[2]
+        return bool(facts) and counted.issuperset(facts)
+
     def shows_failure(self, run: Run, action: Action) -> bool:
         """The last attempt had no effect: evidence newer than its command."""
         place = f"{run.place}.failed"

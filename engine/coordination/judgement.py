@@ -171,11 +171,18 @@ class Judgement:
         self._tell_of_latecomers()
         if case.reason == "OVER_SETTLED" and case.verdict_reason != "OVER_SETTLED":
             self.record(case.verdict, "OVER_SETTLED")
-        elif case.verdict == "STRANDED" and not case.is_upgraded and next(self.verdicts.stranded(), None) is None:
+        elif self._may_upgrade():
             case.is_upgraded = True
             self.record(self.verdicts.derived(), self.verdicts.reason())
         elif case.is_provisional and self._is_all_final():
             self.record(case.verdict, case.verdict_reason)
+
+    def _may_upgrade(self) -> bool:
+        """Value that was stranded has come where it should: once, and not if the plan itself named the verdict."""
+        case = self.case
+        if case.verdict != "STRANDED" or case.is_upgraded or case.decreed is not None:
+            return False
+        return next(self.verdicts.stranded(), None) is None
 
     def _all_runs(self) -> list[Run]:
         """Those on which the verdict rests, confirmed or not."""

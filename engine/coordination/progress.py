@@ -35,7 +35,7 @@ class Progress:
         """Bring a run to what its reports and evidence say."""
         action = self.action_of(run)
         self.evidence.prune(run)
-        if self.evidence.shows_confirmed(run, action) and self._confirm(step, run, action):
+        if self._is_shown(step, run, action) and self._confirm(step, run, action):
             return
         if run.status == "confirmed":
             return
@@ -49,6 +49,17 @@ class Progress:
         # Unknown is not failed, unless it is proven that nothing left and `retry` needs to know.
         if run.status == "unknown" and self.has_retry_left(run) and self.is_without_effect(run):
             self.lose(step, run, "failed")
+
+    def _is_shown(self, step: StepCase | None, run: Run, action: Action) -> bool:
+        """It is done, and by evidence that does not count for another action of the step."""
+        if not self.evidence.shows_confirmed(run, action):
+            return False
+        if run.status == "confirmed" or step is None or run is step.run:
+            return True
+        undos = [undo for undo in step.undos.values() if undo.status == "confirmed"]
+        is_undo = any(run is undo for undo in step.undos.values())
+        others = undos if is_undo else [step.run] if self.desk.holds(f"{step.name}.confirmed") else []
+        return not self.evidence.shows_nothing_but(run, action, {f for other in others for f in other.confirmed_on})
 
     def _see(self, step: StepCase | None, run: Run, action: Action) -> None:
         changed = self._bind_seen(run, action)
@@ -141,11 +152,11 @@ class Progress:
         self.desk.has_changed = True
 
     def is_without_effect(self, run: Run) -> bool:
-        """Whether it is known that the last attempt had no effect, or that there was none."""
+        """Whether it is known that the last attempt had no effect; of what is only waited for that is never known."""
         action = self.action_of(run)
-        if run.status in LOST or not run.commands:
-            return not run.has_left
-        if run.status == "confirmed" or (run.has_left and action.seen is not None):
+        if run.status in LOST:
+            return True
+        if run.status in ("idle", "confirmed") or (run.has_left and action.seen is not None):
             return False
         return self.evidence.shows_unused(run, action)
 

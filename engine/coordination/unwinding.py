@@ -66,24 +66,19 @@ class Unwinding:
             return False
         return not step.at_once or self.desk.status(run.command) == "queued"
 
-    def is_settled(self, step: StepCase, *, besides: StepCase | None = None) -> bool:
-        """Nothing more happens to it by itself.
-
-        Args:
-            step: the step.
-            besides: a step whose alternative waits for the unwinding itself.
-        """
+    def is_settled(self, step: StepCase) -> bool:
+        """Nothing more happens to it by itself."""
         if step.undo_state in ("undone", "stuck") or step.is_dropped:
             return True
         if step.undo_state or self.is_in_flight(step) or self._is_late_open(step):
             return False
-        if step.run.way.active is not None and step is not besides:
+        if step.run.way.active is not None and not step.run.way.awaits_end:
             return False
         return not self.needs_undo(step)
 
-    def is_over(self, *, besides: StepCase | None = None) -> bool:
+    def is_over(self) -> bool:
         """Whether everything that can be taken back has been."""
-        return all(self.is_settled(step, besides=besides) for step in self.case.steps.values())
+        return all(self.is_settled(step) for step in self.case.steps.values())
 
     def _may_start(self, step: StepCase) -> bool:
         if self.is_in_flight(step):
@@ -152,7 +147,7 @@ class Unwinding:
 
     def follow(self, step: StepCase) -> None:
         """See how the undos of a step have come along."""
-        for undo in step.undos.values():
+        for undo in sorted(step.undos.values(), key=lambda undo: undo is not step.undo):
             self.progress.observe(step, undo)
         is_back = any(undo.status == "confirmed" for undo in step.undos.values())
         if is_back and step.undo_state != "undone":

@@ -61,14 +61,15 @@ class Verdicts:
         partial = self.outcome.partial
         if partial is not None and delivered and not astray and self._is_true(partial):
             return "COMPLETED_PARTIAL"
-        if not astray and not delivered and self._is_all_undone():
+        if not astray and not delivered and self._is_all_back():
             return "REFUNDED"
         if delivered and not astray:
             return self.outcome.otherwise
         return "UNWOUND" if case.is_unwinding else self.outcome.otherwise
 
-    def _is_all_undone(self) -> bool:
-        return all(s.undo_state == "undone" for s in self.case.steps.values() if s.run.has_moved)
+    def _is_all_back(self) -> bool:
+        steps = [step for step in self.case.steps.values() if step.run.has_moved]
+        return all(step.undo_state == "undone" or step.is_accepted for step in steps)
 
     def stranded(self) -> Iterator[StepCase]:
         """Steps whose value lies where the plan knows no way from."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from engine.coordination.accepting import Accepting
-from engine.coordination.case import LOST, Run
+from engine.coordination.case import LOST, STAGES, Run
 from engine.coordination.course import (
     FORWARD_CAUSES,
     RELATION,
@@ -24,8 +24,6 @@ from engine.coordination.progress import Progress
 from engine.coordination.unwinding import Unwinding
 from engine.model.plans import Action
 
-#: What an alternative does, in this order.
-_STAGES: Final = ("retry", "undo", "hold", "action", "accept", "escalate", "end")
 #: What became of a stage.
 _DONE: Final = "done"
 _WAITS: Final = "waits"
@@ -89,15 +87,10 @@ class WaysOff:
             return
 
     def _take(self, course: Course, cause: str, option: Option) -> None:
-        way, alternative = course.way, option.alternative
+        way = course.way
         way.counting.pop(option.name, None)
         way.taken.append(option.name)
         way.active = (cause, option.name, 0)
-        decides = (
-            alternative.undo or alternative.accept or alternative.end is not None or alternative.action is not None
-        )
-        if alternative.reason is not None and decides:
-            self.case.reason = alternative.reason
         self.desk.has_changed = True
         self._go_on(course)
 
@@ -131,10 +124,16 @@ class WaysOff:
         while way.active is not None:
             cause, name, stage = way.active
             option = self.causes.option(course, cause, name)
-            if option is None or stage >= len(_STAGES) or self._is_overtaken(course, cause, option):
+            if option is None or stage >= len(STAGES):
                 self._finish(course)
                 return
-            result = self._stage(course, cause, option, _STAGES[stage])
+            if self._is_overtaken(course, cause, option):
+                small = way.small
+                if small is not None and self.evidence.shows_confirmed(small, self.progress.action_of(small)):
+                    self._give_reason(option)
+                self._finish(course)
+                return
+            result = self._stage(course, cause, option, STAGES[stage])
             if result == _WAITS:
                 return
             if result == _BROKEN:
@@ -174,6 +173,7 @@ class WaysOff:
             case "retry" if alternative.retry:
                 self._ask_for_retry(course)
             case "undo" if alternative.undo:
+                self._give_reason(option)
                 self._undo(course, cause, option)
             case "hold" if alternative.hold_ms:
                 if course.way.hold_until is None:
@@ -183,16 +183,22 @@ class WaysOff:
             case "action" if alternative.action is not None:
                 return self._small_step(course, cause, option, alternative.action)
             case "accept" if alternative.accept:
+                self._give_reason(option)
                 self.accepting.accept(course, cause)
             case "escalate" if alternative.escalate:
                 place = "" if course.step is None else desk.where(course.step)
                 desk.escalate(course.name, alternative.reason or self.reason_of(course, cause), place)
             case "end" if alternative.end is not None:
-                if alternative.undo and not self.unwinding.is_over(besides=course.step):
+                if alternative.undo and not self.unwinding.is_over():
                     return _WAITS
+                self._give_reason(option)
                 self.case.decreed = (alternative.end, alternative.reason or self.case.reason or cause.upper())
                 desk.has_changed = True
         return _DONE
+
+    def _give_reason(self, option: Option) -> None:
+        """What decides gives the verdict its reason."""
+        self.case.reason = option.alternative.reason or self.case.reason
 
     def reason_of(self, course: Course, cause: str) -> str:
         """The engine's own word for it."""
@@ -234,6 +240,7 @@ class WaysOff:
             return _BROKEN
         self.progress.observe(course.step, small)
         if small.status == "confirmed":
+            self._give_reason(option)
             self._put_aside(course, small)
             return _DONE
         self.look(inner)
