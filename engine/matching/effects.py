@@ -274,13 +274,13 @@ class Effects:
         try:
             bound = group.node.bound(match, self._firing)
         except EvaluationError as error:
-            self.drop(group, match, error)
+            self._keep(group, error)
             return said
         for number, (memory, key) in group.supports.items():
             try:
                 values = self._concluded(group, number, match, bound)
             except (EvaluationError, FactRejectedError) as error:
-                self.drop(group, match, error)  # what it said last stands
+                self._keep(group, error)
                 continue
             if values != memory.supporters[key][(group.node.name, group.text, number)]:
                 said.append(Saying(group, number, memory, values))
@@ -339,6 +339,11 @@ class Effects:
                 return
         for compiled, number, values in group.ended or ():
             self._apply(compiled, number, values, group, 0, said)
+
+    def _keep(self, group: Group, error: LockstepError) -> None:
+        """What a conclusion would say now cannot be told, so what it said last stands."""
+        said = {"event": "kept", "rule": group.node.name, "group": group.key, "activation": group.activation}
+        self.events.append(said | {"code": error.code, "message": error.message})
 
     # -- saying so -----------------------------------------------------------------
     def drop(self, group: Group, match: Match, error: LockstepError) -> None:

@@ -280,7 +280,7 @@ class Engine:
         if self.sources.is_watched and self.sources.dirty:
             self.sources.show()
         is_driven = self.driver is not None and self.driver.is_dirty
-        if self.work or self.firing.touched or self.firing.agenda or is_driven:
+        if self.work or self.firing.touched or self.firing.lost_distinct or self.firing.agenda or is_driven:
             self.firing.settle()
         if self.effects.events:
             self.effects.write_audit(self.firing.cause, self.firing.now)

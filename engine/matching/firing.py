@@ -137,7 +137,7 @@ class Firing:
         """Bring every rule to its truth; endings apply before anything fires and may make others look again."""
         work = self.work
         driver = self.driver
-        while work or self.touched or self.followed or (driver is not None and driver.is_dirty):
+        while work or self.touched or self.followed or self.lost_distinct or (driver is not None and driver.is_dirty):
             while work:
                 batch = work[:]
                 work.clear()
