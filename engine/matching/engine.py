@@ -84,7 +84,7 @@ class Engine:
         self.now = 0
         self.position = StreamId(0, 0)
         self.changes = Changes()
-        self.timeline = Timeline()
+        self.timeline = Timeline(_stands)
         self.work: list[Work] = []
         self.arrived: dict[Match, None] | None = None
         self.base = FactBase(rulebase.kinds.values(), self.timeline, self.changes, self.work)
@@ -319,10 +319,10 @@ class Engine:
 
     def _run(self, item: DueItem, limit: int) -> bool:
         payload = item.payload
+        if not _stands(item):
+            return False
         match item.rank:
             case rank if rank == EXPIRY and isinstance(payload, Fact):
-                if payload.expires_at != item.at or not payload.is_alive:
-                    return False
                 self._due(item)
                 if not self.base.expire(payload, item.at):
                     return False
@@ -332,14 +332,10 @@ class Engine:
                     return False
             case rank if rank == FLIP and isinstance(payload, tuple):
                 node, match = payload
-                if node.wakes.get(match) != item.at:
-                    return False
                 del node.wakes[match]
                 self._due(item)
                 self.work.append((node, (match,)))
             case rank if rank == GROUP and isinstance(payload, Group):
-                if payload.due != item.at or payload.node.groups.get(payload.key) is not payload:
-                    return False
                 self._due(item)
                 self.firing.due(payload)
             case rank if rank == GROUP and self.driver is not None:
@@ -395,6 +391,19 @@ class Engine:
 def _skewed(at: int, now: int) -> FactRejectedError:
     message = f"observed_at {at} is {at - now} ms ahead of the entry's time {now}"
     return FactRejectedError("F303", message, "set the sender's clock; observed_at is unix milliseconds")
+
+
+def _stands(item: DueItem) -> bool:
+    """False once whoever an item concerns is gone or waits for another instant."""
+    payload = item.payload
+    if isinstance(payload, Fact):
+        return payload.is_alive and payload.expires_at == item.at
+    if isinstance(payload, Group):
+        return payload.due == item.at and payload.node.groups.get(payload.key) is payload
+    if isinstance(payload, tuple):
+        node, match = payload
+        return node.wakes.get(match) == item.at  # type: ignore[no-any-return]
+    return True
 
 
 def _unknown_kind(name: str, base: FactBase) -> FactRejectedError:

@@ -15,6 +15,7 @@ from engine.matching.timeline import FLIP
 from engine.model.kinds import Scalar, Value
 
 if TYPE_CHECKING:
+    from engine.matching.context import Context
     from engine.matching.firing import Firing
     from engine.matching.plans import PlanDriver
 
@@ -199,7 +200,15 @@ class RuleNode:
                 del self.wakes[match]  # it has just looked
             if flips:
                 self._wake(match, firing)
+        elif self.indexes:
+            self._unsee(context)
         return holds
+
+    def _unsee(self, context: Context) -> None:
+        """Nobody subscribes to what was looked at: buckets made for the look alone go."""
+        for term, key, bucket in context.seen:
+            self.indexes[term].drop_if_idle(key, bucket)
+        context.seen.clear()
 
     def _ripen(self, match: Match, firing: Firing, now: int, keep: bool) -> frozenset[int]:
         ripe = set()
@@ -295,6 +304,8 @@ class RuleNode:
         instants = (now - 1, now) if self.wakes.get(match) == now else (now, now - 1)
         for at in instants:
             found = self.compiled.bind(match.facts, at, context, [])
+            if self.indexes:
+                self._unsee(context)
             if found is not None:
                 return found
         raise EvaluationError("X105", f"{self.name}: {match.text} does not hold")

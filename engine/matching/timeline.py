@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 #: Ranks order what is due at one instant.
@@ -11,6 +12,9 @@ OCCURRENCE: Final = 1
 FLIP: Final = 2
 GROUP: Final = 3
 ENGINE: Final = 4
+
+#: Items that may stand in vain, however few do not.
+_SWEEP_FROM: Final = 1_024
 
 
 class DueItem(NamedTuple):
@@ -39,16 +43,31 @@ class DueItem(NamedTuple):
 
 
 class Timeline:
-    """The heap. Items that no longer stand stay in it until they come up; whoever owns them tells them apart."""
+    """The heap. Items that no longer stand stay in it until they come up, or until they may be the half of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, stands: Callable[[DueItem], bool]) -> None:
+        """Makes it, empty.
+
+        Args:
+            stands: whether an item still does; True where only its owner knows.
+        """
         self._heap: list[DueItem] = []
         self._serial = 0
+        self._stands = stands
+        self._swept_at = _SWEEP_FROM
 
     def push(self, at: int, rank: int, name: str, text: str, payload: object) -> None:
         """Note that something is due at ``at``."""
         self._serial += 1
         heapq.heappush(self._heap, DueItem(at, rank, name, text, self._serial, payload))
+        if len(self._heap) >= self._swept_at:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Let go of what no longer stands; each item pays for one look, however often this happens."""
+        self._heap = [item for item in self._heap if self._stands(item)]
+        heapq.heapify(self._heap)
+        self._swept_at = 2 * len(self._heap) + _SWEEP_FROM
 
     def next_at(self) -> int | None:
         """The earliest instant in the heap, which may turn out to be void; None if it is empty."""

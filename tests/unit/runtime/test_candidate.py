@@ -1,5 +1,6 @@
 """What is tried out before packs are in force is what the daemon will load."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,8 @@ ROOT = Path(__file__).parents[3]
 def test_the_joins_of_plans_are_among_those_tried_out() -> None:
     loaded = load_paths([ROOT / "rules" / "worked"])
     assert loaded.rulebase is not None
-    assert loaded.rulebase.rules == ()
-    assert join_shapes(loaded.rulebase)
+    only_plans = replace(loaded.rulebase, rules=())
+    assert join_shapes(only_plans)
 
 
 @pytest.mark.parametrize("packs", ["rules", "rules/worked"])
