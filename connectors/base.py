@@ -1,4 +1,6 @@
-"""What a connector is: a small class that carries one command out into the world and says what it knows of it.
+"""What a connector is: a small class that carries commands out into the world and says what it knows of them.
+
+It may also watch: see what happens out there and put it into the journal as facts.
 
 A connector never raises to tell an outcome. What it knows, it returns; whether trying again can help is data. An
 exception is taken as "nobody knows whether it left", which is the dearest answer there is.
@@ -8,10 +10,10 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from engine.errors import Retry
 
@@ -114,18 +116,94 @@ class CommandSink(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Observation:
+    """One journal entry by a connector; it stands there as any other service's would, and is checked like one.
+
+    Attributes:
+        op: ``assert``, ``retract``, ``reorg``, or ``report`` (of a command that this connector took).
+        data: the entry's JSON object; amounts are decimal strings, never floats.
+        kind: the fact's kind; empty for ``reorg`` and ``report``.
+        observed_at_ms: unix ms at which it was so out there; None: when the entry is written.
+        seq: rises with each sample of this source, where the sender counts them.
+        source: who says so, if not the connector under its configured name.
+    """
+
+    op: Literal["assert", "retract", "reorg", "report"]
+    data: Mapping[str, Any]
+    kind: str = ""
+    observed_at_ms: int | None = None
+    seq: int | None = None
+    source: str = ""
+
+
+class Notebook(Protocol):
+    """What one connector must not forget: texts by name, in Redis, beside the journal.
+
+    It is the same in the next life of the daemon, and in another daemon that takes over. Keep it small: a position, a
+    nonce, the signed transactions that are under way; take out what is over.
+    """
+
+    async def read(self) -> dict[str, str]:
+        """All that is noted."""
+        ...
+
+    async def write(self, notes: Mapping[str, str | None], observations: Sequence[Observation] = ()) -> None:
+        """Changes notes (None takes one out) and appends observations to the journal in their order.
+
+        All of it or nothing, once, and durable when this returns. It waits while Redis is away, and while the journal
+        is full of entries that are not decided yet.
+
+        Args:
+            notes: by name; at most 1,000, together at most 4 MiB.
+            observations: at most 500.
+
+        Raises:
+            LeaseLostError: another daemon leads; nothing was written.
+            ValueError: more than that.
+        """
+        ...
+
+
+class NoNotebook:
+    """The notebook of a connector that runs where nothing is kept (under a test, in a trial); refuses to be used."""
+
+    async def read(self) -> dict[str, str]:
+        """Nothing was ever noted."""
+        return {}
+
+    async def write(self, notes: Mapping[str, str | None], observations: Sequence[Observation] = ()) -> None:
+        """Never to be called."""
+        raise NotImplementedError("this connector was built without a notebook")
+
+
+class Pace(Protocol):
+    """The daemon's alarm clock, as a connector uses it."""
+
+    def __call__(self, name: str, every_ms: int, wake: Callable[[], None]) -> None:
+        """Calls ``wake``, which sets an event and does nothing else, each ``every_ms`` (at least 50) from now on.
+
+        The same name again replaces what it was.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectorContext:
     """What a connector is built from.
 
     Attributes:
         name: the configured name commands are addressed to.
-        options: the ``options`` of its configuration, all text.
+        options: the ``options`` of its configuration: texts, and lists and mappings of such, as the file has them.
         sink: the way out through Redis; only the ``redis`` connector needs it.
+        notebook: what it may note durably, and where its observations go.
+        pace: wakes it regularly; None where nothing watches.
     """
 
     name: str
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     sink: CommandSink | None = None
+    notebook: Notebook = field(default_factory=NoNotebook)
+    pace: Pace | None = None
 
 
 class Connector(ABC):
@@ -142,7 +220,19 @@ class Connector(ABC):
         self.name = context.name
 
     async def start(self) -> None:  # noqa: B027 - most connectors have nothing to open
-        """Opens what sending needs. Called once, before the first send."""
+        """Opens what sending needs. Called once, before the first send.
+
+        The far side may be away: that is for ``send`` and ``watch`` to tell. Only a configuration that can never work
+        is worth raising for; it stops the daemon.
+        """
+
+    async def watch(self) -> None:  # noqa: B027 - most connectors only send
+        """Sees what happens out there and notes it, until it is cancelled; returning means that it never watches.
+
+        Called after ``start`` and beside sends. If it raises, that is logged and it is called again after a while (1 s,
+        doubling to 30 s), so it must take up from its notebook what it had begun. Cut off at any await, it must leave
+        nothing half done that the notebook does not know.
+        """
 
     @abstractmethod
     async def send(self, command: OutgoingCommand) -> SendResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 
-from connectors.base import CommandSink, Connector, ConnectorContext
+from connectors.base import Connector, ConnectorContext
 from connectors.log import LogConnector
 from connectors.redis import RedisConnector
 from engine.errors import ConfigError
@@ -76,15 +76,13 @@ class Registry:
         self._types[type_name] = found
         return found
 
-    def build(
-        self, name: str, type_name: str, options: Mapping[str, str], sink: CommandSink | None = None
-    ) -> Connector:
-        """A connector of that type under that name.
+    def build(self, type_name: str, context: ConnectorContext) -> Connector:
+        """A connector of that type, in that context.
 
         Raises:
             ConfigError: unknown type, or options it does not take.
         """
-        return self.type_of(type_name)(ConnectorContext(name, dict(options), sink))
+        return self.type_of(type_name)(context)
 
 
 def _taken_twice(name: str, one: str, other: str) -> ConfigError:

@@ -75,7 +75,10 @@ class BreakerSettings(_Section):
 
 
 class ConnectorSettings(_Section):
-    """One connector: its type, how fast and how often it may send, and how long a report may take."""
+    """One connector: its type, how fast and how often it may send, and how long a report may take.
+
+    ``options`` is the type's own: texts, lists and mappings as they stand in the file.
+    """
 
     type: str = "redis"
     rate: RateSettings | None = None
@@ -84,7 +87,7 @@ class ConnectorSettings(_Section):
     report_within_ms: DurationMs = Field(default=limits.REPORT_WITHIN_MS, alias="report_within")
     retry: RetrySettings = RetrySettings()
     breaker: BreakerSettings = BreakerSettings()
-    options: dict[str, str] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class DispatchSettings(_Section):

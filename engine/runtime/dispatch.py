@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from connectors.base import OutgoingCommand
+from connectors.base import ConnectorContext, OutgoingCommand
 from connectors.registry import Registry
 from engine.clock import monotonic_ms
 from engine.errors import Retry, StoreError
@@ -292,7 +292,7 @@ class Dispatch:
 
     def _build(self, name: str) -> Route:
         wanted = self._settings.connector(name)
-        connector = self._registry.build(name, wanted.type, wanted.options, self._sink)
+        connector = self._registry.build(wanted.type, ConnectorContext(name, wanted.options, self._sink))
         route = Route(connector, Lane(name, wanted, monotonic_ms()))
         self._routes[name] = route
         return route

@@ -5,6 +5,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from connectors import registry as registry_module
+from connectors.base import ConnectorContext
 from connectors.log import LogConnector
 from connectors.registry import GROUP, Registry
 from engine.errors import ConfigError
@@ -28,7 +29,7 @@ def test_the_installed_entry_points_agree_with_the_built_in_types() -> None:
 def test_a_type_of_a_package_is_loaded_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     found = offering(monkeypatch, other="connectors.log:LogConnector", broken="no.such.module:Thing")
     assert found.names == ("broken", "log", "other", "redis")
-    assert isinstance(found.build("mine", "other", {}), LogConnector)
+    assert isinstance(found.build("other", ConnectorContext("mine")), LogConnector)
 
 
 @pytest.mark.parametrize(
@@ -41,14 +42,14 @@ def test_a_type_of_a_package_is_loaded_when_it_is_used(monkeypatch: pytest.Monke
 )
 def test_a_broken_type_says_what_is_wrong_with_it(monkeypatch: pytest.MonkeyPatch, value: str, said: str) -> None:
     with pytest.raises(ConfigError, match="C123") as caught:
-        offering(monkeypatch, mine=value).build("mine", "mine", {})
+        offering(monkeypatch, mine=value).build("mine", ConnectorContext("mine"))
     assert said in caught.value.message
     assert caught.value.hint
 
 
 def test_an_unknown_type_is_refused_with_those_that_are_known() -> None:
     with pytest.raises(ConfigError, match="C120") as caught:
-        Registry().build("mine", "htpp", {})
+        Registry().build("htpp", ConnectorContext("mine"))
     assert "log, redis" in caught.value.hint
 
 
