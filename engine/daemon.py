@@ -6,16 +6,20 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
+from connectors.base import ConnectorContext
 from engine import limits
 from engine.errors import ConfigError, Exit, LeaseLostError, LockstepError, PackError, Retry, StoreError
 from engine.insight.status import STOPPED, write_status
 from engine.runtime.candidate import ask_for, candidate_from, store_candidate, try_out
 from engine.runtime.dispatch import Dispatch
-from engine.runtime.housekeeping import LOOK_EVERY_S, Housekeeping
+from engine.runtime.housekeeping import LOOK_EVERY_MS, Housekeeping
 from engine.runtime.lease import Lease, owner_name
 from engine.runtime.logging import configure, logger
 from engine.runtime.loop import Loop
+from engine.runtime.notebooks import FULL_AT, DurableNotebook
 from engine.runtime.results import ResultWriter, until_stored
 from engine.runtime.timers import AlarmClock
 from engine.settings import Settings
@@ -28,7 +32,7 @@ _LOG = logger("daemon")
 _PROGRAM = "daemon"
 #: What a stop may take beyond the drain time before the rest is left to the next start.
 _STOP_MS = 5_000
-_FIGURES_EVERY_S = 1
+_FIGURES_EVERY_MS = 1_000
 #: How long to wait before asking a Redis again that was away while standing by.
 _STANDBY_RETRY_S = 1
 #: What happened to the built-in server that an operator should look at.
@@ -173,13 +177,14 @@ class Daemon:
         clock = AlarmClock()
         loop = Loop(store, self._settings, lease, secret, clock)
         results = ResultWriter(store, epoch, secret)
-        dispatch = Dispatch(store, self._settings, results, loop.paused, epoch)
+        surroundings = _Surroundings(store, epoch, clock, loop)
+        dispatch = Dispatch(store, self._settings, results, loop.paused, epoch, context=surroundings.of)
         loop.on_commit(dispatch.committed)
         keeping = Housekeeping(store, epoch, lambda: loop.applied, lambda: dispatch.waiting)
         figures = _Figures(store, lambda: _figures_of(loop, dispatch, lease))
         clock.start()
-        clock.every("housekeeping", LOOK_EVERY_S, keeping.wake)
-        clock.every("figures", _FIGURES_EVERY_S, figures.wake)
+        clock.every("housekeeping", LOOK_EVERY_MS, keeping.wake)
+        clock.every("figures", _FIGURES_EVERY_MS, figures.wake)
         self._is_leading = True
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -228,6 +233,27 @@ class Daemon:
         accept = limits.PUSH_ACCEPT
         await until_stored(lambda: ask_for(store, secret, _PROGRAM, candidate.revision, in_force, accept))
         _LOG.info("rule base asked for", revision=candidate.revision, replaces=in_force)
+
+
+class _Surroundings:
+    """What the connectors of this leadership are built from."""
+
+    def __init__(self, store: RedisStore, epoch: int, clock: AlarmClock, loop: Loop) -> None:
+        self._store = store
+        self._epoch = epoch
+        self._clock = clock
+        self._loop = loop
+
+    def of(self, name: str, options: Mapping[str, Any]) -> ConnectorContext:
+        """The context of the connector of that name."""
+        notebook = DurableNotebook(self._store, name, self._epoch, self._lag)
+        return ConnectorContext(name, options, notebook=notebook, pace=partial(self._pace, name))
+
+    async def _lag(self) -> int:
+        return await self._store.journal_lag(self._loop.engine.position, FULL_AT)
+
+    def _pace(self, connector: str, name: str, every_ms: int, wake: Callable[[], None]) -> None:
+        self._clock.every(f"{connector}:{name}", every_ms, wake)
 
 
 class _Figures:

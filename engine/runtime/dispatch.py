@@ -10,8 +10,9 @@ commands, and are not sent again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Any
 
 from connectors.base import ConnectorContext, OutgoingCommand
@@ -25,6 +26,7 @@ from engine.runtime.logging import logger
 from engine.runtime.outbox import DispatchStore, Outbox, Read
 from engine.runtime.reports import ReportWatch
 from engine.runtime.results import STORE_RETRY_MS, ResultWriter, until_stored
+from engine.runtime.watching import keep_watching
 from engine.settings import Settings
 from engine.store.abc import DispatchRow
 
@@ -44,6 +46,7 @@ class Dispatch:
         paused: Callable[[], AbstractSet[str]],
         epoch: int,
         registry: Registry | None = None,
+        context: Callable[[str, Mapping[str, Any]], ConnectorContext] = ConnectorContext,
     ) -> None:
         """Builds every configured connector; opens none.
 
@@ -54,6 +57,7 @@ class Dispatch:
             paused: what is paused now: ``connector:…``, ``rule:…``, ``plan:…``.
             epoch: the leadership.
             registry: connector types; default: those installed.
+            context: what a connector of that name, with those options, is built from; the sink is added to it.
 
         Raises:
             ConfigError: a connector is configured wrongly.
@@ -64,6 +68,7 @@ class Dispatch:
         self._paused = paused
         self._epoch = epoch
         self._registry = registry or Registry.discover()
+        self._context = context
         self._outbox = Outbox(store)
         self._reports = ReportWatch()
         self._carrier = Carrier(store, results, self._reports, epoch, monotonic_ms)
@@ -74,6 +79,7 @@ class Dispatch:
         #: Whether the outbox may hold more than was read; each look at it costs a question to Redis.
         self._has_unread = True
         self._sends: set[asyncio.Task[None]] = set()
+        self._watching: asyncio.Task[None] | None = None
         #: What a send raised that nothing here can handle; ``run`` raises it.
         self.fault: BaseException | None = None
         self._woken = asyncio.Event()
@@ -137,6 +143,9 @@ class Dispatch:
         rows = await until_stored(self._outbox.locate)
         self._withdrawn.update((row.command_id, None) for row in rows if row.withdraw_asked)
         self._spawn(self._tell_again([row for row in rows if row.state in ("sent", "ended")]))
+        # Only a configured connector can watch: a name that is merely commanded is a stream, or the log.
+        self._watching = asyncio.create_task(keep_watching([route.connector for route in self._routes.values()]))
+        self._watching.add_done_callback(self._landed)
 
     async def _tell_again(self, rows: list[DispatchRow]) -> None:
         """Rows that are sent or ended, whose result may have been lost between the row and the journal."""
@@ -274,7 +283,7 @@ class Dispatch:
 
     async def _close(self) -> None:
         """Cuts off what is still in flight (the next start sends it again) and closes the connectors."""
-        left = list(self._sends)
+        left = [*self._sends, *([self._watching] if self._watching is not None else [])]
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
@@ -292,7 +301,7 @@ class Dispatch:
 
     def _build(self, name: str) -> Route:
         wanted = self._settings.connector(name)
-        connector = self._registry.build(wanted.type, ConnectorContext(name, wanted.options, self._sink))
+        connector = self._registry.build(wanted.type, replace(self._context(name, wanted.options), sink=self._sink))
         route = Route(connector, Lane(name, wanted, monotonic_ms()))
         self._routes[name] = route
         return route

@@ -12,7 +12,7 @@ from engine.runtime.logging import logger
 from engine.store.redis_store import RedisStore
 
 #: How often it is looked whether something is to be done, seconds.
-LOOK_EVERY_S = 60
+LOOK_EVERY_MS = 60_000
 #: Commands stay readable, for explanations and for executors that were away, as long as their facts do.
 _KEEP_COMMANDS_MS = limits.COMMAND_KEEP_MS
 #: A commit may come between looking at the cursor and copying: then it is tried again, that often.

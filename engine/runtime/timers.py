@@ -33,6 +33,8 @@ _MINUTE_MS: Final = 60_000
 _LONGEST_SILENCE_MS: Final = 9 * 366 * 86_400_000
 #: Openings and closings looked at before a window is taken never to change (open and close are the same cron).
 _MAX_WINDOW_TRIES: Final = 64
+#: No regular call comes more often: each wakes the event loop.
+_SHORTEST_PACE_MS: Final = 50
 
 
 class _Times(Protocol):
@@ -334,21 +336,25 @@ class AlarmClock:
         elif self._scheduler.get_job(self._ALARM) is not None:
             self._scheduler.remove_job(self._ALARM)
 
-    def every(self, name: str, seconds: int, wake: Callable[[], None]) -> None:
-        """Call ``wake`` on the event loop each ``seconds``, from now on.
+    def every(self, name: str, every_ms: int, wake: Callable[[], None]) -> None:
+        """Call ``wake`` on the event loop each ``every_ms``, from now on.
 
         Args:
             name: one call per name; the same name again replaces it.
-            seconds: at least 1.
+            every_ms: at least 50.
             wake: sets an event and does nothing else.
+
+        Raises:
+            ValueError: more often than that.
         """
+        if every_ms < _SHORTEST_PACE_MS:
+            raise ValueError(f"each {every_ms} ms; at least {_SHORTEST_PACE_MS}")
 
         async def call() -> None:  # a coroutine, for the scheduler runs plain functions on other threads
             wake()
 
-        self._scheduler.add_job(
-            call, IntervalTrigger(seconds=seconds, timezone=UTC), id=f"every:{name}", replace_existing=True
-        )
+        trigger = IntervalTrigger(seconds=every_ms / 1000, timezone=UTC)
+        self._scheduler.add_job(call, trigger, id=f"every:{name}", replace_existing=True)
 
     async def _ring(self, armed_ms: int) -> None:
         if self._armed_ms == armed_ms:  # else it was set anew while this was on its way

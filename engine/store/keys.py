@@ -53,6 +53,10 @@ class Keys:
         """Stream: what the executor services of one connector read."""
         return self._spell(f"commands:{connector}")
 
+    def notebook(self, connector: str) -> str:
+        """Hash: what one connector must not forget."""
+        return self._spell(f"notebook:{connector}")
+
     @property
     def audit(self) -> str:
         """Stream: decisions with their causes."""

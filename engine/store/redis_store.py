@@ -12,6 +12,7 @@ from engine.store.commits import Commits
 from engine.store.dispatch_table import DispatchTable
 from engine.store.keys import Keys
 from engine.store.leases import Leases
+from engine.store.notebooks import Notebooks
 from engine.store.records import Records
 from engine.store.rule_bases import RuleBases
 from engine.store.server import Server
@@ -26,7 +27,7 @@ _LONGEST_WAIT_MS = 5_000
 OnTry = Callable[[StoreError, int, int], None]
 
 
-class RedisStore(Commits, DispatchTable, Records, RuleBases, Snapshots, Leases, Server):
+class RedisStore(Commits, DispatchTable, Records, RuleBases, Snapshots, Leases, Notebooks, Server):
     """Durable state in Redis; fulfils ``engine.store.abc.Store``. Belongs to one event loop."""
 
     def __init__(self, endpoint: Endpoint, keys: Keys | None = None) -> None:

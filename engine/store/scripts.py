@@ -34,6 +34,7 @@ def load(name: str) -> Script:
 
 COMMIT = load("commit")
 NOTE = load("note")
+NOTE_DOWN = load("note_down")
 TAKE = load("take")
 REQUEUE = load("requeue")
 MARK_SENT = load("mark_sent")
