@@ -117,7 +117,6 @@ class Evidence:
 
     def _read(self, node: RuleNode, match: Match) -> tuple[dict[str, Bound], dict[str, Any], list[FactName]]:
         firing = self.desk.driver.firing
-        firing.context.seen.clear()
         found = node.bound(match, firing)
         looked = list(firing.context.seen)
         values: dict[str, Any] = {}

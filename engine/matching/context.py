@@ -40,7 +40,7 @@ class Context:
 
     Attributes:
         indexes: of the inner terms of the rule being judged; set before each call.
-        seen: (term, key, bucket) for each index read by the current call.
+        seen: (term, key, bucket) for each index read by the last call, until the next.
         ripe: seats whose ``for_distinct`` is met, of the match being judged.
         windows: schedule name → window.
         ledgers: reads the ledger of a coordination, for conditions of plans.
@@ -54,6 +54,12 @@ class Context:
         self.indexes: tuple[Index, ...] = ()
         self.seen: list[tuple[int, Key, Bucket]] = []
         self.ripe: frozenset[int] = frozenset()
+
+    def forget(self) -> None:
+        """Nobody subscribes to what was looked at: buckets made for the look alone go."""
+        for term, key, bucket in self.seen:
+            self.indexes[term].drop_if_idle(key, bucket)
+        self.seen.clear()
 
     def look(self, term: int, key: tuple[Value, ...]) -> Iterable[Fact]:
         """Facts of an inner term's kind under one key."""

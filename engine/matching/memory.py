@@ -72,8 +72,8 @@ class Index:
 
     def drop_if_idle(self, key: tuple[Value, ...], bucket: Bucket) -> None:
         """Let an empty, unwatched bucket go, so that keys that passed do not pile up."""
-        if not bucket.facts and not bucket.watchers:
-            self.buckets.pop(key, None)
+        if not bucket.facts and not bucket.watchers and self.buckets.get(key) is bucket:
+            del self.buckets[key]
 
 
 class KindMemory:

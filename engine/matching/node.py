@@ -187,8 +187,9 @@ class RuleNode:
     def evaluate(self, match: Match, firing: Firing, now: int, *, keep: bool) -> bool:
         """Whether the match holds at ``now``; with ``keep``, note its subscriptions, flips and distinct values."""
         context, flips = firing.context, firing.flips
+        if context.seen:
+            context.forget()
         context.indexes = self.indexes
-        context.seen.clear()
         flips.clear()
         if self.compiled.ripening:
             context.ripe = self._ripen(match, firing, now, keep)
@@ -196,19 +197,14 @@ class RuleNode:
         if keep:
             if self.indexes:
                 self._subscribe(match, context.seen)
+                context.seen.clear()
             if self.wakes.get(match) == now:
                 del self.wakes[match]  # it has just looked
             if flips:
                 self._wake(match, firing)
         elif self.indexes:
-            self._unsee(context)
+            context.forget()
         return holds
-
-    def _unsee(self, context: Context) -> None:
-        """Nobody subscribes to what was looked at: buckets made for the look alone go."""
-        for term, key, bucket in context.seen:
-            self.indexes[term].drop_if_idle(key, bucket)
-        context.seen.clear()
 
     def _ripen(self, match: Match, firing: Firing, now: int, keep: bool) -> frozenset[int]:
         ripe = set()
@@ -293,10 +289,14 @@ class RuleNode:
     def bound(self, match: Match, firing: Firing) -> tuple[Any, ...]:
         """The picks, quorum claims and locals of a match that holds, as it was last judged.
 
+        What it looked at for them is what the context has seen then.
+
         Raises:
             EvaluationError: X105, the match does not hold.
         """
         context, now = firing.context, firing.now
+        if context.seen:
+            context.forget()
         context.indexes = self.indexes
         if self.compiled.ripening:
             context.ripe = frozenset(self.compiled.ripening)
@@ -304,10 +304,9 @@ class RuleNode:
         instants = (now - 1, now) if self.wakes.get(match) == now else (now, now - 1)
         for at in instants:
             found = self.compiled.bind(match.facts, at, context, [])
-            if self.indexes:
-                self._unsee(context)
             if found is not None:
                 return found
+            context.forget()
         raise EvaluationError("X105", f"{self.name}: {match.text} does not hold")
 
     def enter(self, match: Match, firing: Firing) -> None:
