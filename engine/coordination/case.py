@@ -155,13 +155,11 @@ class Reserved:
     """What a step has set aside.
 
     Attributes:
-        of: as the reservation names it.
         fact: whose amount it is.
         until: the last instant it stands.
         sample: which sample of that amount was known when the step was confirmed.
     """
 
-    of: str
     fact: FactName
     until: int
     sample: str = ""

@@ -20,7 +20,7 @@ from engine.coordination.shelf import CaseKey, Shelf, slot_of
 from engine.errors import EvaluationError
 from engine.matching.changes import dumps
 from engine.matching.engine import Engine
-from engine.matching.fact import Fact, Key, key_text
+from engine.matching.fact import Fact, Key, key_text, subject_text
 from engine.matching.node import Group, RuleNode
 from engine.matching.plans import PlanAction
 from engine.matching.timeline import GROUP
@@ -184,8 +184,7 @@ class Driver:
         if until is not None and now <= until:
             return
         steps = {step.name: StepCase(step.name, Run(step.name), since=now) for step in plan.steps}
-        subject = str(keys[0][0]) if len(keys[0]) == 1 else key_text(keys[0])
-        case = Case(identity, plan.name, keys, subject, self.engine.rulebase.revision, now, steps)
+        case = Case(identity, plan.name, keys, subject_text(keys[0]), self.engine.rulebase.revision, now, steps)
         self.shelf.put(case, (pattern.kind.name for pattern in plan.patterns))
         desk = Desk(self, case, self.outline_of(case))
         desk.say("started")

@@ -44,7 +44,7 @@ def _step_json(step: StepCase) -> dict[str, Any]:
     kept["undos"] = [[number, _run_json(run)] for number, run in step.undos.items()]
     kept["past"] = [_run_json(run) for run in step.past]
     reserved = step.reserved
-    kept["reserved"] = None if reserved is None else [reserved.of, reserved.fact, reserved.until, reserved.sample]
+    kept["reserved"] = None if reserved is None else [reserved.fact, reserved.until, reserved.sample]
     return kept
 
 
@@ -55,8 +55,8 @@ def _step(kept: dict[str, Any]) -> StepCase:
     values["past"] = [_run(run) for run in kept["past"]]
     reserved = kept["reserved"]
     if reserved is not None:
-        of, fact, until, sample = reserved
-        values["reserved"] = Reserved(of, _frozen(fact), until, sample)
+        fact, until, sample = reserved
+        values["reserved"] = Reserved(_frozen(fact), until, sample)
     return StepCase(**values)
 
 

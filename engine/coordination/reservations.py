@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from engine.coordination.case import LOST, Reserved, StepCase
 from engine.coordination.evaluate import Bound, Surroundings, evaluate
 from engine.errors import EvaluationError
-from engine.matching.context import reservation_target
-from engine.matching.fact import key_text
+from engine.matching.context import reserved
+from engine.matching.fact import subject_text
 from engine.model.kinds import Value
 from engine.model.plans import Reserve
 
@@ -25,17 +25,9 @@ class Reservations:
 
     def free(self, bound: Bound, field: str, amount: int) -> int:
         """The reported amount less living reservations; may be negative."""
-        return amount - self._taken(reservation_target(bound.kind, key_text(bound.key), field))
-
-    def _taken(self, of: str) -> int:
         memory = self.driver.base.memories["reservation"]
-        positions = memory.kind.positions
-        bucket = memory.need_index((positions["of"],)).bucket((of,))
-        total = 0
-        for fact in bucket.facts:
-            amount = fact.values[positions["amount"]]
-            total += amount if isinstance(amount, int) else 0
-        return total
+        bucket = memory.need_index((memory.kind.positions["of"],)).bucket((subject_text(bound.key),))
+        return amount - reserved(bucket.facts, bound.kind, field)
 
     # -- making --------------------------------------------------------------------
     def may_make(self, desk: Desk, step: StepCase, reserve: Reserve, around: Surroundings) -> bool:
@@ -60,16 +52,17 @@ class Reservations:
         """Set aside; ``may_make`` has looked."""
         bound = around.aliases[reserve.alias]
         amount = self._amount(desk, step, reserve, around)
-        of = reservation_target(bound.kind, key_text(bound.key), reserve.field)
         until = desk.now + reserve.for_ms
-        step.reserved = Reserved(of, (bound.kind, bound.key), until)
+        step.reserved = Reserved((bound.kind, bound.key), until)
         row: dict[str, Value] = {
             "id": f"{desk.case.id}/{step.name}",
             "coordination": desk.case.id,
             "step": step.name,
-            "of": of,
+            "of": subject_text(bound.key),
             "amount": amount,
             "until": until,
+            "kind": bound.kind,
+            "field": reserve.field,
         }
         self.driver.effects.put_engine_fact("reservation", row, desk.now)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Final, Protocol
 
-from engine.matching.fact import Claim, Fact, Key
+from engine.matching.fact import Claim, Fact, Key, subject_text
 from engine.matching.memory import Bucket, Index
 from engine.model.ids import coordination_id
 from engine.model.kinds import ENGINE_KINDS, Value
@@ -15,12 +15,26 @@ if TYPE_CHECKING:
     from engine.model.journal import StreamId
 
 
-_RESERVED_AMOUNT: Final = ENGINE_KINDS["reservation"].positions["amount"]
+_RESERVATION: Final = ENGINE_KINDS["reservation"].positions
+_RESERVED_AMOUNT: Final = _RESERVATION["amount"]
+_RESERVED_OF: Final = (_RESERVATION["kind"], _RESERVATION["field"])
 
 
-def reservation_target(kind: str, key_text: str, field: str) -> str:
-    """How a reservation names what it is of: ``liquidity.available["base","uni","WETH"]``."""
-    return f"{kind}.{field}{key_text}"
+def reserved(reservations: Iterable[Fact], kind: str, field: str) -> int:
+    """What reservations set aside of one field.
+
+    Args:
+        reservations: those of facts with one key.
+        kind: of the fact.
+        field: whose amount it is.
+    """
+    total = 0
+    for reservation in reservations:
+        values = reservation.values
+        taken = values[_RESERVED_AMOUNT]
+        if tuple(values[position] for position in _RESERVED_OF) == (kind, field) and isinstance(taken, int):
+            total += taken
+    return total
 
 
 class Window(Protocol):
@@ -89,10 +103,7 @@ class Context:
 
     def free(self, term: int, fact: Fact, amount: int, field: str) -> int:
         """The reported amount less living reservations on that field of that fact; may be negative."""
-        for reservation in self.look(term, (reservation_target(fact.memory.name, fact.key_text, field),)):
-            taken = reservation.values[_RESERVED_AMOUNT]
-            amount -= taken if isinstance(taken, int) else 0
-        return amount
+        return amount - reserved(self.look(term, (subject_text(fact.key),)), fact.memory.name, field)
 
     @staticmethod
     def disputed(fact: Fact) -> bool:

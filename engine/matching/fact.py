@@ -20,6 +20,11 @@ def key_text(parts: object) -> str:
     return json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
 
 
+def subject_text(key: Key) -> str:
+    """A key as rules and people read it: a single part as it is, several as ``key_text``."""
+    return str(key[0]) if len(key) == 1 else key_text(key)
+
+
 class Claim:
     """What one source said under a key. Never changed: a newer word is a new claim.
 

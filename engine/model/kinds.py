@@ -206,6 +206,8 @@ ENGINE_KINDS: Final[dict[str, Kind]] = {
             of="id",
             amount="uint256",
             until="timestamp",
+            kind="id",
+            field="id",
         ),
         _kind(
             "holding",

@@ -48,12 +48,11 @@ class Outcome:
 
 
 def subject_words(text: str) -> tuple[str, ...]:
-    """The parts of a key from its canonical JSON text."""
+    """The parts of a key: one as it is, several from their canonical JSON text."""
     try:
-        key = json.loads(text)
+        parts = json.loads(text) if text.startswith("[") else [text]
     except ValueError:
         return (text,)
-    parts = key if isinstance(key, list) else [key]
     return tuple(part if isinstance(part, str) else json.dumps(part) for part in parts)
 
 

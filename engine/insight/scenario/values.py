@@ -31,6 +31,14 @@ def read_value(node: Node, kind: Type, start_ms: int, what: str, problems: list[
     return read_literal(node, kind, what, problems)
 
 
+def read_argument(node: Node, kind: Type, start_ms: int, what: str, problems: list[Problem]) -> Value | None:
+    """The value of an argument that leaves: as ``read_value``, but what was computed may be below zero."""
+    if kind.name in NUMERIC - {"timestamp"} and isinstance(node, ScalarNode) and node.text.startswith("-"):
+        value = read_literal(ScalarNode(node.text[1:], node.style, node.span), kind, what, problems)
+        return -value if isinstance(value, int) else None
+    return read_value(node, kind, start_ms, what, problems)
+
+
 def _read_list(node: Node, item: Type, start_ms: int, what: str, problems: list[Problem]) -> Value | None:
     found = as_list(node, what, problems)
     if found is None:

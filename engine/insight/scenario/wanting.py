@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from engine.errors import Problem
 from engine.insight.scenario.moments import moment
-from engine.insight.scenario.values import argument_form, canonical, free_json, read_value, spelled
+from engine.insight.scenario.values import argument_form, canonical, free_json, read_argument, read_value, spelled
 from engine.insight.scenario.vocabulary import Shape, Vocabulary, shape_of
 from engine.insight.scenario.wanted import (
     Checks,
@@ -117,7 +117,7 @@ class Wanting:
         wrong: list[Problem] = []
         for shape in shapes:
             if isinstance(shape, Type):
-                value = read_value(node, shape, self.start_ms, what, wrong)
+                value = read_argument(node, shape, self.start_ms, what, wrong)
                 if value is not None:
                     forms.add(canonical(argument_form(value, shape)))
         if not forms and (not shapes or None in shapes):

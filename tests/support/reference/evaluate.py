@@ -225,7 +225,9 @@ def free(e: x.Free, scope: Scope) -> int:
     left = number(e.ref, scope)
     place = scope.facts.kinds["reservation"].positions
     for reservation in scope.facts.of_kind("reservation"):
-        if reservation.values[place["of"]] == canonical([claim.kind, *claim.key]):
+        of = str(claim.key[0]) if len(claim.key) == 1 else canonical(list(claim.key))
+        wanted = {"kind": claim.kind, "field": e.ref.field, "of": of}
+        if all(reservation.values[place[name]] == value for name, value in wanted.items()):
             amount = reservation.values[place["amount"]]
             assert isinstance(amount, int), amount
             left -= amount
