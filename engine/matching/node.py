@@ -15,7 +15,6 @@ from engine.matching.timeline import FLIP
 from engine.model.kinds import Scalar, Value
 
 if TYPE_CHECKING:
-    from engine.matching.context import Context
     from engine.matching.firing import Firing
     from engine.matching.plans import PlanDriver
 
