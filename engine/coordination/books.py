@@ -75,7 +75,10 @@ class Books:
             return None
 
     def _via(self, step: StepCase | None, run: Run, moves: Moves | None) -> str:
-        name = f"{step.name}.undo" if step is not None and any(run is u for u in step.undos.values()) else run.place
+        """Where value is in between; an undo that does not say what it moves goes the step's way, back."""
+        name = run.place if step is None else step.name
+        if moves is None and step is not None and any(run is undo for undo in step.undos.values()):
+            moves = self.desk.plan.by_name[step.name].action.moves
         if moves is None or moves.via is None:
             return name
         try:
@@ -146,12 +149,13 @@ class Books:
             ledger.accept(self.value_of(step))
 
     def _back(self, ledger: Ledger, step: StepCase, skip: str) -> None:
-        missing = "surplus" if step.run.has_left else "in"
+        # A loan may cost more than it brought: then the rest comes from outside, as the loan did.
+        missing = "surplus" if step.run.gives else "in"
         for number, undo in step.undos.items():
             if undo.place == skip or not undo.has_left:
                 continue
             moves = self.desk.plan.by_name[step.name].undo[number].action.moves
-            gives = undo.gives or [] if moves is not None and moves.gives else self._reverse(step)
+            gives = undo.gives or [] if moves is not None and moves.gives else self._reverse(step, ledger)
             ledger.give(gives, undo.via, missing=missing)
             if undo.has_arrived:
                 gets = undo.gets or [] if moves is not None and moves.gets else self._home(step, gives)
@@ -168,8 +172,8 @@ class Books:
 
     # -- what an undo takes and brings, unless it says so -----------------------------
     @staticmethod
-    def _reverse(step: StepCase) -> list[Amount]:
-        """What the step brought (a loan: what is owed), or what is still on its way."""
+    def _reverse(step: StepCase, ledger: Ledger) -> list[Amount]:
+        """What the step brought (a loan: what is owed) as far as it is still there, or what is still on its way."""
         run = step.run
         if not run.has_left:
             return []
@@ -178,19 +182,30 @@ class Books:
             lent = {a.asset: a.place for a in gets}
             if run.owes and all(a.asset in lent for a in run.owes):
                 return [Amount(a.asset, a.amount, lent[a.asset]) for a in run.owes]
-            return gets
+            return [Amount(a.asset, min(a.amount, ledger.lying(a.place, a.asset)), a.place) for a in gets]
         return [Amount(a.asset, a.amount, run.via) for a in run.gives or []]
 
     @staticmethod
     def _home(step: StepCase, taken: list[Amount]) -> list[Amount]:
-        """Back to where it left: as much of the same asset as was taken, another asset in the amount that left."""
+        """Back to where it left: as much of an asset as was taken, for another asset the amount that it was got for.
+
+        What was paid as a fee does not come back.
+        """
         run = step.run
         if not run.gives:
             return list(run.owes) or [Amount(a.asset, a.amount, OUTSIDE) for a in taken]
         there: dict[str, int] = {}
         for a in taken:
             there[a.asset] = there.get(a.asset, 0) + a.amount
-        return [Amount(a.asset, min(a.amount, there.get(a.asset, a.amount)), a.place) for a in run.gives]
+        was_exchanged = not there.keys() <= {a.asset for a in run.gives}
+        home = []
+        for a in run.gives:
+            amount = min(a.amount, there.get(a.asset, a.amount if was_exchanged else 0))
+            if a.asset in there:
+                there[a.asset] -= amount
+            if amount:
+                home.append(Amount(a.asset, amount, a.place))
+        return home
 
     # -- where a step's value is ------------------------------------------------------
     def value_of(self, step: StepCase) -> list[Amount]:

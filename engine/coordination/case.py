@@ -285,6 +285,13 @@ class Case:
         """No verdict stands."""
         return self.ended_at is None
 
+    def has_gone_on(self, step: StepCase) -> bool:
+        """Nothing of what the step brought is where it brought it: a later step, or its undo, has taken it on."""
+        run = step.run
+        if not run.has_arrived or run.is_surplus or not run.gets:
+            return False
+        return not any(self.ledger.lying(a.place, a.asset) for a in run.gets)
+
     def runs(self) -> Iterator[Run]:
         """Every action begun."""
         for step in self.steps.values():

@@ -224,6 +224,15 @@ class Driver:
         self.changes.case_changed("ended", case.id, lambda: dumps({"until": until, "case": to_json(case)}))
 
     # -- looking -------------------------------------------------------------------
+    def standing(self) -> list[dict[str, Any]]:
+        """Every coordination without a verdict as it stands now, in the form of the record of an end."""
+        return [
+            {"coordination": case.id, "plan": case.plan, "subject": case.subject}
+            | Machine(Desk(self, case, self.outline_of(case))).judgement.standing()
+            for case in self.cases.values()
+            if case.is_open
+        ]
+
     def sensor(self, case: Case, place: str) -> SensorNode | None:
         """The condition at a place of the case's plan, if it has one."""
         return self.sensing.nodes.get(f"{self.outline_of(case).plan.name}#{place}")

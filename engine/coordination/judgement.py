@@ -108,9 +108,14 @@ class Judgement:
         case.report = self._report()
         case.recorded_at = self.desk.now
         self.desk.has_changed = True
-        self.desk.say("outcome", **self._outcome())
+        self.desk.say("outcome", **self.told())
 
-    def _outcome(self) -> dict[str, Any]:
+    def standing(self) -> dict[str, Any]:
+        """How a coordination without a verdict stands now."""
+        return self.told() | {"report": self._report()}
+
+    def told(self) -> dict[str, Any]:
+        """The record as others read it; of a coordination without a verdict, how it stands."""
         case, ledger = self.case, self.case.ledger
         return {
             "verdict": case.verdict,

@@ -56,6 +56,10 @@ class Ledger:
         """One balance."""
         return self.balances.get((bucket, place, asset), 0)
 
+    def lying(self, place: str, asset: str) -> int:
+        """What may be taken from a place: what is there, delivered or not."""
+        return self.at("at", place, asset) + self.at("delivered", place, asset)
+
     def by_place(self, *buckets: str) -> dict[str, dict[str, int]]:
         """Balances of these buckets together, by place and asset, without zeros."""
         found: dict[str, dict[str, int]] = {}
@@ -126,6 +130,8 @@ class Ledger:
     ) -> None:
         """What was on its way has arrived.
 
+        What did not arrive is a fee, unless another asset came for it: then it was exchanged.
+
         Args:
             given: what the same action booked as leaving.
             portions: what is there now.
@@ -143,17 +149,16 @@ class Ledger:
         for p in portions:
             come[p.asset] = come.get(p.asset, 0) + p.amount
             self._arrive(p, into, is_return=is_return)
+        is_exchange = any(asset not in gone for asset in come)
         for asset, amount in gone.items():
             here = self.at("at", via, asset)
             if here < amount:
                 raise LedgerViolationError(f"{amount} of {asset} should be at {via}, but {here} is")
             self._add("at", via, asset, -amount)
-            if asset not in come:
-                self._add("exchanged_out", "", asset, amount)
-            elif come[asset] > amount:
-                raise LedgerViolationError(f"{come[asset]} of {asset} arrived, but only {amount} left")
-            else:
-                self._add("fees", "", asset, amount - come[asset])
+            back = come.get(asset, 0)
+            if back > amount:
+                raise LedgerViolationError(f"{back} of {asset} arrived, but only {amount} left")
+            self._add("exchanged_out" if is_exchange and asset not in come else "fees", "", asset, amount - back)
         source = "exchanged_in" if gone else "in"
         for asset, amount in come.items():
             if asset not in gone:

@@ -41,10 +41,12 @@ class Unwinding:
 
     # -- which ---------------------------------------------------------------------
     def needs_undo(self, step: StepCase) -> bool:
-        """Its value moved and has not been brought back, nor was it left where it is."""
+        """Its value moved and has not been brought back, nor was it left where it is, nor has it gone on from there."""
         if step.is_accepted or step.undo_state or not self.plan.by_name[step.name].undo or self._is_late_open(step):
             return False
         run = step.run
+        if self.case.has_gone_on(step):
+            return False
         if run.has_moved or (step.at_once and run.status in FLYING and run.commands):
             return True
         return run.status in ("seen", "confirmed") and self.progress.action_of(run).moves is None

@@ -69,7 +69,7 @@ class Verdicts:
 
     def _is_all_back(self) -> bool:
         steps = [step for step in self.case.steps.values() if step.run.has_moved]
-        return all(step.undo_state == "undone" or step.is_accepted for step in steps)
+        return all(s.undo_state == "undone" or s.is_accepted or self.case.has_gone_on(s) for s in steps)
 
     def stranded(self) -> Iterator[StepCase]:
         """Steps whose value lies where the plan knows no way from."""

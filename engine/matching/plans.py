@@ -63,6 +63,10 @@ class PlanDriver(Protocol):
         """After everything was judged: note what is due; gives differences from what was committed."""
         ...
 
+    def standing(self) -> list[dict[str, Any]]:
+        """Every coordination without a verdict as it stands now, in the form of the record of an end."""
+        ...
+
     def plans_in_use(self) -> dict[tuple[str, str], Plan]:
         """(revision, plan) → plan of every coordination, for the engine that goes on after a reload."""
         ...

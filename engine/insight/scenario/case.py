@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -97,3 +98,8 @@ class Case:
     never: list[WantedCommand] = field(default_factory=list)
     checks: Checks = field(default_factory=Checks)
     ignores_others: bool = False
+
+    def steps(self) -> Iterator[Step]:
+        """All of them, in order."""
+        for steps in self.instants.values():
+            yield from steps

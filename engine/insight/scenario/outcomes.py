@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.insight.scenario.moments import after
 from engine.insight.scenario.wanted import WantedOutcome, WantedRefusal
-from engine.insight.scenario.world import Noted
+from engine.insight.scenario.world import STANDING, Noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,13 @@ def subject_words(text: str) -> tuple[str, ...]:
 
 
 def read_outcomes(noted: Iterable[Noted]) -> list[Outcome]:
-    """Every outcome and every withdrawal of one, in order."""
+    """Every outcome, every withdrawal of one, and how coordinations without one stand, in order."""
     found: list[Outcome] = []
     known: dict[str, Outcome] = {}
     for note in noted:
         event = note.event
         kind = event.get("event")
-        if kind not in ("outcome", "outcome_withdrawn"):
+        if kind not in ("outcome", "outcome_withdrawn", STANDING):
             continue
         coordination = str(event.get("coordination", ""))
         before = known.get(coordination)
@@ -75,7 +75,7 @@ def read_outcomes(noted: Iterable[Noted]) -> list[Outcome]:
             coordination,
             str(event.get("plan") or (before.plan if before else "")),
             subject_words(subject) if subject else before.subject if before else (),
-            "none" if kind == "outcome_withdrawn" else str(event.get("verdict", "")),
+            str(event.get("verdict", "")) if kind == "outcome" else "none",
             str(event.get("reason") or ""),
             bool(event.get("provisional", False)),
             event,
@@ -88,6 +88,10 @@ def read_outcomes(noted: Iterable[Noted]) -> list[Outcome]:
 def disagreement(wanted: WantedOutcome, outcomes: list[Outcome], start_ms: int) -> tuple[tuple[str, str], ...]:
     """What is not as wanted, as lines of a diff; empty: all is."""
     found = _of(wanted, outcomes)
+    if wanted.verdict != "none" and any(outcome.verdict != "none" for outcome in found):
+        # Another plan's coordination of the same subject may still be on its way.
+        ended = {outcome.coordination for outcome in found if outcome.said.get("event") != STANDING}
+        found = [outcome for outcome in found if outcome.coordination in ended]
     names = {outcome.coordination for outcome in found}
     if not found:
         if wanted.verdict == "none":
@@ -104,12 +108,13 @@ def disagreement(wanted: WantedOutcome, outcomes: list[Outcome], start_ms: int) 
 
 
 def _of(wanted: WantedOutcome, outcomes: list[Outcome]) -> list[Outcome]:
-    def fits(outcome: Outcome) -> bool:
-        is_named = not wanted.subject or wanted.subject in (outcome.subject, (outcome.coordination,))
-        plans = (outcome.plan, outcome.plan.partition(".")[2])
-        return is_named and (wanted.plan is None or wanted.plan in plans)
+    return [each for each in outcomes if is_about(wanted, each.coordination, each.plan, each.subject)]
 
-    return [outcome for outcome in outcomes if fits(outcome)]
+
+def is_about(wanted: WantedOutcome, coordination: str, plan: str, subject: tuple[str, ...]) -> bool:
+    """Whether a test means that coordination."""
+    is_named = not wanted.subject or wanted.subject in (subject, (coordination,))
+    return is_named and (wanted.plan is None or wanted.plan in (plan, plan.partition(".")[2]))
 
 
 def _whose(wanted: WantedOutcome) -> str:
@@ -139,9 +144,10 @@ def _differences(wanted: WantedOutcome, found: list[Outcome], start_ms: int) -> 
         if expected is not None and expected != actual:
             yield "-", f"{name}: {_text(expected)}"
             yield "+", f"{name}: {_text(actual)}"
-    if wanted.at_ms is not None and wanted.at_ms not in _given_at(found):
+    is_ended = last.verdict != "none"
+    if wanted.at_ms is not None and not (is_ended and wanted.at_ms in _given_at(found)):
         yield "-", f"at: {after(wanted.at_ms - start_ms)}"
-        yield "+", f"at: {after(last.at_ms - start_ms)}"
+        yield "+", f"at: {after(last.at_ms - start_ms) if is_ended else 'not ended'}"
 
 
 def _given_at(found: list[Outcome]) -> set[int]:

@@ -11,11 +11,11 @@ from engine.insight.scenario.case import Case, Entry, Input, Push, Report, Resta
 from engine.insight.scenario.coverage import Coverage
 from engine.insight.scenario.failure import MAX_FAILURES, Failure, Result
 from engine.insight.scenario.judging import Comparison, Diff, fact_disagreement, show_made, take_rejections
-from engine.insight.scenario.outcomes import disagreement, is_refused, read_outcomes, refusals
+from engine.insight.scenario.outcomes import disagreement, is_about, is_refused, read_outcomes, refusals, subject_words
 from engine.insight.scenario.reasons import because, unmet
 from engine.insight.scenario.values import canonical
 from engine.insight.scenario.wanted import Checks, WantedCommand, WantedRejection
-from engine.insight.scenario.world import Machinery, Made, Refused, World
+from engine.insight.scenario.world import Machinery, Made, Noted, Refused, World
 from engine.model.kinds import FINAL_STATUSES
 from engine.model.rules import Span
 
@@ -47,6 +47,7 @@ class _Player:
         self._seen_made = 0
         self._seen_noted = 0
         self._unnamed: list[Refused] = []
+        self._stops: list[Noted] = []
 
     def play(self) -> Result:
         began = monotonic_ns()
@@ -164,7 +165,9 @@ class _Player:
             kind = note.event.get("event")
             if self._coverage is not None and kind in ("fired", "shadow_fired"):
                 self._coverage.fired(str(note.event.get("rule", "")), self._world.engine)
-            if kind in _ALARMS:
+            if kind in _ALARMS and note.event.get("coordination"):
+                self._stops.append(note)
+            elif kind in _ALARMS:
                 said = note.event.get("message", "")
                 rules = ", ".join(note.event.get("rules") or ())
                 self._fail("alarm", f"{kind}: {said}{f' ({rules})' if rules else ''}", self._case.span)
@@ -181,7 +184,7 @@ class _Player:
     def _judge_checks(self, checks: Checks) -> None:
         world, start_ms = self._world, self._case.start_ms
         if checks.outcomes:
-            outcomes = read_outcomes(world.history.noted)
+            outcomes = read_outcomes([*world.history.noted, *world.standing()])
             for wanted in checks.outcomes:
                 diff = disagreement(wanted, outcomes, start_ms)
                 if diff:
@@ -202,9 +205,20 @@ class _Player:
                 )
                 self._fail("refused", "the cancel was not refused so", refusal.span, tuple(diff))
 
+    def _judge_stops(self) -> None:
+        """A coordination that had to be stopped: as it should be only if the test says that it never ended."""
+        wanted = [each for step in self._case.steps() for each in step.checks.outcomes] + self._case.checks.outcomes
+        unended = [each for each in wanted if each.verdict == "none"]
+        for note in self._stops:
+            event = note.event
+            whose = str(event["coordination"]), str(event["plan"]), subject_words(str(event["subject"]))
+            if not any(is_about(each, *whose) for each in unended):
+                self._fail("alarm", f"alarm: {event.get('message', '')}", self._case.span, at_ms=note.at_ms)
+
     def _judge_end(self) -> None:
         """What the test says of its end."""
         case = self._case
+        self._judge_stops()
         came = self._unnamed
         for missing in take_rejections(case.checks.rejected, came):
             diff = (("-", f"rejected {missing.code}"), ("+", "no such rejection in the whole test"))

@@ -30,6 +30,8 @@ from engine.model.signing import signed_fields
 _SECRET: Final = b"of a world that ends with its test"
 _WRITER: Final = "dispatch"
 _SOURCE: Final = "lockstep-dispatch"
+#: An event of no audit: how a coordination without a verdict stands when a test asks.
+STANDING: Final = "standing"
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -184,6 +186,13 @@ class World:
         )
         self.alarms += Restoration(engine, state).recover()
         return engine
+
+    def standing(self) -> list[Noted]:
+        """How each coordination that has not ended stands now."""
+        driver = self.engine.driver
+        return (
+            [] if driver is None else [Noted(self.at_ms, "", said | {"event": STANDING}) for said in driver.standing()]
+        )
 
     def restart(self) -> None:
         """Throw the engine away and recover from what is committed, as after ``kill -9``."""
