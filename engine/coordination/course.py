@@ -143,7 +143,7 @@ class Causes:
             case "timeout" if course.kind == SMALL and not self.is_harmless(course):
                 return [Option("timeout:escalate", escalate)]
             case "unconfirmed":
-                return [Option("unconfirmed:escalate", self._patient(course, span))]
+                return self._patient(course, span)
             case "late":
                 is_undoing = course.step is not None and course.step.is_undoing
                 return [Option("late:undo", undo) if is_undoing else Option("late:escalate", escalate)]
@@ -175,9 +175,12 @@ class Causes:
             return True
         return self.is_harmless(course) or not all(option.only_calls for option in options)
 
-    def _patient(self, course: Course, span: Span) -> Alternative:
+    def _patient(self, course: Course, span: Span) -> list[Option]:
+        """People are called after another ``within``; what has none is bounded by the plan's deadline."""
         within_ms = None if course.run is None else self.progress.action_of(course.run).within_ms
-        return Alternative(span, for_ms=within_ms or 0, escalate=True)
+        if within_ms is None and not self.case.is_past_deadline:
+            return []
+        return [Option("unconfirmed:escalate", Alternative(span, for_ms=within_ms or 0, escalate=True))]
 
     def is_harmless(self, course: Course) -> bool:
         """A small step that moves nothing, or is known to have moved nothing, may be given up without asking."""

@@ -222,6 +222,8 @@ class WaysOff:
             return
         unmet = self.forward.first_unmet() if cause == "blocked" else ""
         self.unwinding.begin(self.reason_of(course, cause), unmet, step)
+        # What goes back is commanded before people are called, as the stages stand.
+        self.unwinding.look()
 
     # -- small steps ---------------------------------------------------------------
     def _small_step(self, course: Course, cause: str, option: Option, action: Action) -> str:
