@@ -130,7 +130,7 @@ class Ledger:
     ) -> None:
         """What was on its way has arrived.
 
-        What did not arrive is a fee, unless another asset came for it: then it was exchanged.
+        What did not arrive is a fee, unless an asset that had not left came: then it was exchanged for that.
 
         Args:
             given: what the same action booked as leaving.
@@ -146,10 +146,10 @@ class Ledger:
         for g in given:
             gone[g.asset] = gone.get(g.asset, 0) + g.amount
         come: dict[str, int] = {}
+        portions = list(portions)
         for p in portions:
             come[p.asset] = come.get(p.asset, 0) + p.amount
-            self._arrive(p, into, is_return=is_return)
-        is_exchange = any(asset not in gone for asset in come)
+        short = "exchanged_out" if any(n and asset not in gone for asset, n in come.items()) else "fees"
         for asset, amount in gone.items():
             here = self.at("at", via, asset)
             if here < amount:
@@ -158,15 +158,24 @@ class Ledger:
             back = come.get(asset, 0)
             if back > amount:
                 raise LedgerViolationError(f"{back} of {asset} arrived, but only {amount} left")
-            self._add("exchanged_out" if is_exchange and asset not in come else "fees", "", asset, amount - back)
+            self._add(short, "", asset, amount - back)
         source = "exchanged_in" if gone else "in"
         for asset, amount in come.items():
             if asset not in gone:
                 self._add(source, "", asset, amount)
+        for p in portions:
+            self._arrive(p, into, is_return=is_return)
 
     def _arrive(self, p: Amount, into: str, *, is_return: bool) -> None:
+        """What is owed there, or left there first and was not exchanged since, is back; so is all that an undo brings."""
         place = (p.place, p.asset)
-        back = p.amount if is_return and place in self.origins else min(p.amount, self.owed.get(place, 0))
+        back = min(p.amount, self.owed.get(place, 0))
+        if is_return and place in self.origins:
+            back = p.amount
+        elif into == "delivered" and place in self.origins:
+            gone = ("exchanged_out", "fees", "refunded")
+            kept = self.total("in", p.asset) - sum(self.total(bucket, p.asset) for bucket in gone)
+            back = max(back, min(p.amount, max(kept, 0)))
         if self.owed.get(place):
             self.owed[place] -= min(back, self.owed[place])
         self._add("refunded", *place, back)
