@@ -46,8 +46,8 @@ class Progress:
         if run.status in FLYING and self.evidence.shows_failure(run, action):
             self.lose(step, run, "failed")
         self._look_at_time(run, action)
-        # Unknown is not failed, unless it is proven that nothing left and `retry` needs to know.
-        if run.status == "unknown" and self.has_retry_left(run) and self.is_without_effect(run):
+        # Neither is failed, unless it is proven that nothing left and `retry` needs to know.
+        if run.status in ("unknown", "unconfirmed") and self.has_retry_left(run) and self.is_without_effect(run):
             self.lose(step, run, "failed")
 
     def _is_shown(self, step: StepCase | None, run: Run, action: Action) -> bool:
@@ -83,12 +83,13 @@ class Progress:
     def _confirm(self, step: StepCase | None, run: Run, action: Action) -> bool:
         """False if what it moved cannot be computed yet: then it stays where it is."""
         changed = self._bind_seen(run, action)
+        # What left is computed from what showed that it left: other evidence that it arrived does not change it.
+        left = self.books.note_left(step, run, action, is_new=changed)
         if action.confirmed is not None:
             is_other, facts = self.evidence.bind(f"{run.place}.confirmed", run)
             changed = changed or is_other
             if facts:
                 run.confirmed_on = facts
-        left = self.books.note_left(step, run, action, is_new=changed)
         if not left or not self.books.note_arrived(step, run, action, is_new=changed):
             return False
         if run.status != "confirmed":
