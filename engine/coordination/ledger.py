@@ -167,7 +167,7 @@ class Ledger:
             self._arrive(p, into, is_return=is_return)
 
     def _arrive(self, p: Amount, into: str, *, is_return: bool) -> None:
-        """What is owed there, or left there first and was not exchanged since, is back; so is all that an undo brings."""
+        """What is owed there, or left there and was not exchanged since, is back; so is what an undo brings there."""
         place = (p.place, p.asset)
         back = min(p.amount, self.owed.get(place, 0))
         if is_return and place in self.origins:
