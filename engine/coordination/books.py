@@ -65,7 +65,7 @@ class Books:
         portions = {"gives": moves.gives, "gets": moves.gets, "owes": moves.owes}[side]
         if not portions:
             return []
-        around = self.desk.around_run(step, run, ledger=self._built(skip=run.place).read)
+        around = self.desk.around_run(step, run, ledger=self._before(run, side).read)
         try:
             return self.desk.portions(portions, around)
         except EvaluationError as error:
@@ -116,6 +116,13 @@ class Books:
         elif ledger != self.case.ledger:
             self.case.ledger = ledger
             self.desk.has_changed = True
+
+    def _before(self, run: Run, side: str) -> Ledger:
+        """The ledger as it was before this run; what it gave is at ``via`` when what arrives is computed."""
+        ledger = self._built(skip=run.place)
+        if side != "gives":
+            ledger.show_under_way(run.gives or [], run.via)
+        return ledger
 
     def _built(self, skip: str = "") -> Ledger:
         ledger = Ledger()

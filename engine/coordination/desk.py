@@ -215,16 +215,24 @@ class Desk:
             self.escalate("", "LEDGER", "")
             self.has_changed = True
 
-    @staticmethod
-    def where(step: StepCase) -> str:
-        """The place where a step's value is now."""
+    def where(self, step: StepCase) -> str:
+        """The place where a step's value is now; of one that moved nothing, where what it would move lies."""
         run = step.run
         undo = step.undo
         if undo is not None and undo.has_moved:
             return undo.gets[0].place if undo.gets else undo.via
         if run.has_arrived and run.gets:
             return run.gets[0].place
-        return run.via if run.has_moved else ""
+        return run.via if run.has_moved else self._where_before(step)
+
+    def _where_before(self, step: StepCase) -> str:
+        """Where that is which the steps before it brought, or the plan; empty if nothing of it is there any more."""
+        before = [self.case.steps[name].run for name in self.outline.earlier[step.name]]
+        brought = [amount for run in before if run.has_arrived for amount in run.gets or []]
+        if not self.plan.by_name[step.name].after:
+            brought = self.case.brings
+        ledger = self.case.ledger
+        return next((a.place for a in brought if ledger.read("holding", a.place, a.asset)), "")
 
     def key_text(self) -> str:
         """For items in the timeline."""

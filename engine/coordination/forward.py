@@ -125,7 +125,14 @@ class Forward:
         is_first = step.run.status == "idle" and not step.run.commands
         if not is_first and not self.progress.is_retry_due(step.run):
             return False
-        return declared.when is None or self.desk.holds(f"{step.name}.when")
+        return declared.when is None or (self._has_waited(step) and self.desk.holds(f"{step.name}.when"))
+
+    def _has_waited(self, step: StepCase) -> bool:
+        """A ``for`` beside no terms is a pause from when the step is ready; terms may have held before that."""
+        when = self.plan.by_name[step.name].when
+        if when is None or when.terms or step.ready_at is None:
+            return True
+        return self.desk.later(step.ready_at + when.for_ms)
 
     def send(self, step: StepCase) -> None:
         """The step's turn in the agenda: command it if it still may, and if what it sets aside is still free."""

@@ -89,10 +89,10 @@ class Judgement:
 
     # -- records -------------------------------------------------------------------
     def end(self, verdict: str, reason: str) -> None:
-        """Give the verdict; steps never commanded are dropped."""
+        """Give the verdict; steps never commanded are dropped. What was waited for in vain may come all the same."""
         case = self.case
         for step in case.steps.values():
-            if step.run.status == "idle" and not step.is_accepted:
+            if step.run.status == "idle" and not step.is_accepted and not step.run.is_timed_out:
                 step.is_dropped = True
         case.ended_at = self.desk.now
         if verdict == "STRANDED":

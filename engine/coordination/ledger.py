@@ -96,6 +96,13 @@ class Ledger:
             return self.at("delivered", place, asset)
         return sum(self.at(bucket, place, asset) for bucket in PLACED)
 
+    def show_under_way(self, portions: Iterable[Amount], via: str) -> None:
+        """For reading alone: what an action has on its way is at ``via``, and everything else as before the action."""
+        for p in portions:
+            here = sum(self.at(bucket, p.place, p.asset) for bucket in ("at", "delivered"))
+            self._add("in", "", p.asset, max(p.amount - here, 0))
+            self._add("at", via, p.asset, p.amount)
+
     # -- booking -----------------------------------------------------------------
     def bring(self, portions: Iterable[Amount]) -> None:
         """Value that already lies somewhere when the coordination starts."""

@@ -67,6 +67,9 @@ class Progress:
             return
         if run.status != "seen":
             run.status, run.lost, changed = "seen", "", True
+        if run.within_from is None:
+            # Nothing was commanded: somebody else did it. Its time counts from here.
+            run.within_from = self.desk.now
         run.has_left = True
         if changed:
             self.desk.has_changed = True

@@ -70,11 +70,16 @@ class Unwinding:
 
     def is_settled(self, step: StepCase) -> bool:
         """Nothing more happens to it by itself."""
+        way = step.run.way
+        is_over = step.undo_state in ("undone", "stuck") or step.is_dropped
+        is_deciding = way.active is not None and not way.awaits_end
+        return is_over or (not is_deciding and self._is_back(step))
+
+    def _is_back(self, step: StepCase) -> bool:
+        """It holds nothing back any more; what its alternative does behind the undo (a hold, a call) does not."""
         if step.undo_state in ("undone", "stuck") or step.is_dropped:
             return True
-        if step.undo_state or self.is_in_flight(step) or self._is_late_open(step):
-            return False
-        if step.run.way.active is not None and not step.run.way.awaits_end:
+        if step.undo_state or self.is_in_flight(step) or self._is_late_open(step) or step.run.way.small is not None:
             return False
         return not self.needs_undo(step)
 
@@ -85,7 +90,7 @@ class Unwinding:
     def _may_start(self, step: StepCase) -> bool:
         if self.is_in_flight(step):
             return False
-        return all(self.is_settled(self.case.steps[name]) for name in self.desk.outline.later[step.name])
+        return all(self._is_back(self.case.steps[name]) for name in self.desk.outline.later[step.name])
 
     # -- undoing -------------------------------------------------------------------
     def look(self) -> None:
