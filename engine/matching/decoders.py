@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Final
 
 from engine.errors import FactRejectedError
 from engine.limits import MAX_DIGITS, MAX_ID_BYTES, MAX_JSON_INT, MAX_TEXT_CHARS
+from engine.matching.code import code_of
 from engine.matching.encoders import compile_encoder
 from engine.matching.scalars import Reader, checker, reader
 from engine.matching.strict_json import JsonObject, parse_fields, shown
@@ -87,10 +89,11 @@ def _may_be_absent(field: Field) -> bool:
 
 
 def _compile(source: str, name: str, scope: dict[str, object]) -> object:
-    exec(compile(source, f"<decoder {name}>", "exec"), scope)  # noqa: S102  # our own template, names as literals only
+    exec(code_of(source, f"<decoder {name}>"), scope)  # noqa: S102  # our own template, names as literals only
     return scope[name]
 
 
+@lru_cache(maxsize=1_024)
 def _picker(positions: tuple[int, ...]) -> Callable[[Values], Values]:
     """Like ``operator.itemgetter``, but always a tuple."""
     made = eval(f"lambda v: {_tuple(f'v[{i}]' for i in positions)}")  # noqa: S307  # positions are our own integers

@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.errors import EvaluationError
 from engine.matching import functions, runtime
+from engine.matching.code import code_of
 from engine.matching.emit import RESERVED, Names, emit, emit_wire
 from engine.matching.reads import name_bound, reads_free, standing_values, term_values
 from engine.matching.shapes import RulePlan, conjuncts, plan_rule
@@ -491,7 +492,7 @@ def compile_rule(rule: Rule, given: Mapping[str, str] | None = None) -> Compiled
             text += writer.value_source(name, partial(emit, expression))
     source = "\n".join(text)
     scope: dict[str, Any] = {"__builtins__": _BUILTINS, **_GLOBALS}
-    exec(compile(source, f"<rule {rule.name}>", "exec"), scope)  # noqa: S102 - our own text; see emit.py
+    exec(code_of(source, f"<rule {rule.name}>"), scope)  # noqa: S102 - our own text; see emit.py
     return CompiledRule(
         rule=rule,
         plan=writer.plan,

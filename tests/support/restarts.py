@@ -17,6 +17,20 @@ def play_twice(case: Case) -> tuple[Result, Result]:
     return once, play(restarted(case, once), daemon_machinery())
 
 
+def play_again_with_recoveries(case: Case) -> tuple[Result, Result]:
+    """The test as it stands, and with a recovery before and after each instant at which something was made or said."""
+    once = play(case, daemon_machinery())
+    instants = dict(case.instants)
+    last = max(instants, default=0)
+    for at in moments(once, case.start_ms):
+        restart = Step(case.span, inputs=[Restart(case.span)])
+        for place in (at - 1, at):
+            if 0 <= place <= last:
+                instants[place] = [restart, *instants.get(place, []), restart]
+    again = replace(case, instants=dict(sorted(instants.items())), ignores_others=True)
+    return once, play(again, daemon_machinery())
+
+
 def restarted(case: Case, once: Result) -> Case:
     """The same test with recoveries."""
     last = max(case.instants, default=0)
