@@ -49,10 +49,12 @@ class Judgement:
         elif case.is_unwinding:
             if self.unwinding.is_over() and case.breach_way.active is None:
                 self.end(self.verdicts.derived(), self.verdicts.reason())
-        elif self._is_untouched():
+        elif self._is_unbegun():
             self._expire()
         elif not self._is_busy():
-            if case.is_past_deadline:
+            if self._is_window_closed():
+                self.unwinding.begin("WINDOW_CLOSED", self.forward.first_unmet())
+            elif case.is_past_deadline:
                 self.unwinding.begin("DEADLINE", self.forward.first_unmet())
             elif all(self._is_finished(name) for name in case.steps):
                 self.end(self.verdicts.derived(), self.verdicts.reason() or "NOT_ACHIEVED")
@@ -61,6 +63,26 @@ class Judgement:
         """Nothing was ever commanded, and nothing came about without a command."""
         steps = self.case.steps.values()
         return self.case.first_command_at is None and all(s.run.status == "idle" and not s.is_accepted for s in steps)
+
+    def _is_unbegun(self) -> bool:
+        """Nothing was ever commanded, and nothing moves or has moved: what time alone confirmed is no beginning."""
+        case = self.case
+        runs = [step.run for step in case.steps.values() if not step.is_dropped]
+        is_still = all(run.status in ("idle", "confirmed") for run in runs) and not case.ledger.has_moved
+        is_waiting = any(run.status == "idle" for run in runs) and not any(s.is_accepted for s in case.steps.values())
+        return case.first_command_at is None and is_still and is_waiting
+
+    def _is_window_closed(self) -> bool:
+        """What others moved stands, but no command came while one might, and one is still to come."""
+        case = self.case
+        if case.start_before is None or case.first_command_at is not None:
+            return False
+        waits = any(
+            step.run.status == "idle" and not step.is_dropped and not step.is_accepted
+            for step in case.steps.values()
+            if self.plan.by_name[step.name].action.command is not None
+        )
+        return waits and self.desk.later(case.start_before)
 
     def _expire(self) -> None:
         """The window to begin, or the deadline, passed before any command."""
