@@ -180,8 +180,7 @@ class Driver:
     def _begin(self, plan: Plan, keys: tuple[Key, ...]) -> None:
         identity = coordination_id(plan.name, keys)
         now = self.firing.now
-        until = self.shelf.ended.get(identity)
-        if until is not None and now <= until:
+        if any(self._has_begun(name, keys) for name in (plan.name, *plan.was)):
             return
         steps = {step.name: StepCase(step.name, Run(step.name), since=now) for step in plan.steps}
         case = Case(identity, plan.name, keys, subject_text(keys[0]), self.engine.rulebase.revision, now, steps)
@@ -197,6 +196,11 @@ class Driver:
         if case.deadline is not None and now + plan.needed_ms > case.deadline:
             Machine(desk).judgement.end("EXPIRED", "NO_TIME")
         self._dirty[slot_of(case)] = None
+
+    def _has_begun(self, plan: str, keys: tuple[Key, ...]) -> bool:
+        """Whether a plan of that name was begun for these facts, and is remembered to have been."""
+        until = self.shelf.ended.get(coordination_id(plan, keys))
+        return (plan, keys) in self.cases or (until is not None and self.firing.now <= until)
 
     @staticmethod
     def _bind_case(case: Case, desk: Desk) -> None:

@@ -187,6 +187,7 @@ class Plan:
     Attributes:
         name: identity, ``pack.plan``.
         patterns: of ``for``; a coordination is one tuple of facts that fits, and starts once.
+        was: names it had; what began under one of them does not begin again.
         start_before: half-open: the first command must come before it.
         deadline: inclusive: no forward command after it.
         escalation: (connector, verb) of the command that calls for people, or None.
@@ -200,6 +201,7 @@ class Plan:
     patterns: tuple[Pattern, ...]
     steps: tuple[Step, ...]
     span: Span
+    was: tuple[str, ...] = ()
     doc: str = ""
     start_before: Expr | None = None
     deadline: Expr | None = None
@@ -216,12 +218,28 @@ class Plan:
         return {step.name: step for step in self.steps}
 
     @cached_property
+    def in_order(self) -> tuple[Step, ...]:
+        """Each step behind those it comes ``after``; otherwise as in the file."""
+        placed: dict[str, Step] = {}
+
+        def place(step: Step) -> None:
+            if step.name not in placed:
+                for name in step.after:
+                    place(self.by_name[name])
+                placed[step.name] = step
+
+        for step in self.steps:
+            place(step)
+        return tuple(placed.values())
+
+    @cached_property
     def last_before_return(self) -> str | None:
         """The step whose command makes a cancel come too late."""
         if self.no_return is not None:
             return self.no_return
-        fixed = next((s.name for s in self.steps if s.irreversible), None)
-        moving = [s.name for s in self.steps if s.action.moves is not None]
+        steps = self.in_order
+        fixed = next((s.name for s in steps if s.irreversible), None)
+        moving = [s.name for s in steps if s.action.moves is not None]
         return fixed or (moving[-1] if moving else None)
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from engine.errors import Problem
@@ -96,7 +97,8 @@ def _read_rules(packs: dict[str, Pack], schedules: dict[str, Schedule], problems
     if len(made) > MAX_RULES:
         span = made[MAX_RULES].span
         complain(problems, span, "E313", f"{len(made)} rules; a rule base may have {MAX_RULES}", "use fewer")
-    _check_old_names(made, problems)
+    old_names = {rule.name: (rule.was,) if rule.was else () for rule in made}
+    _check_old_names(old_names, "rule", {rule.name: rule.span for rule in made}, problems)
     _check_memories(made, problems)
     return made
 
@@ -119,25 +121,35 @@ def _read_plans(
             taken.setdefault(plan.name, plan.span)
             plans.setdefault(plan.name, plan)
     made = tuple(plans[name] for name in sorted(plans))
+    _check_old_names({plan.name: plan.was for plan in made}, "plan", {plan.name: plan.span for plan in made}, problems)
     if len(made) > MAX_PLANS:
         message = f"{len(made)} plans; a rule base may have {MAX_PLANS}"
         complain(problems, made[MAX_PLANS].span, "E624", message, "use fewer")
     return made
 
 
-def _check_old_names(rules: tuple[Rule, ...], problems: list[Problem]) -> None:
-    """A rule that was renamed takes over one past, and nobody else's."""
-    heirs: dict[str, Rule] = {}
-    names = {rule.name for rule in rules}
-    for rule in rules:
-        if rule.was is None:
-            continue
-        if rule.was in names:
-            complain(problems, rule.span, "E351", f"'was: {rule.was}' is a rule that still exists", "delete the line")
-        elif rule.was in heirs:
-            message = f"'was: {rule.was}' stands in {heirs[rule.was].name} too"
-            complain(problems, rule.span, "E351", message, "only one rule can take over its past")
-        heirs.setdefault(rule.was, rule)
+def _check_old_names(
+    named: Mapping[str, tuple[str, ...]], what: str, spans: Mapping[str, Span], problems: list[Problem]
+) -> None:
+    """A rule or plan that was renamed takes over one past, and nobody else's.
+
+    Args:
+        named: name → names it had.
+        what: ``rule`` or ``plan``.
+        spans: where each stands.
+        problems: takes what is wrong.
+    """
+    heirs: dict[str, str] = {}
+    for name, old_names in named.items():
+        for was in old_names:
+            if was in named:
+                complain(
+                    problems, spans[name], "E351", f"'was: {was}' is a {what} that still exists", "delete the line"
+                )
+            elif was in heirs:
+                message = f"'was: {was}' stands in {heirs[was]} too"
+                complain(problems, spans[name], "E351", message, f"only one {what} can take over its past")
+            heirs.setdefault(was, name)
 
 
 def _check_memories(rules: tuple[Rule, ...], problems: list[Problem]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from engine.errors import Problem
@@ -10,13 +9,14 @@ from engine.limits import MAX_PATTERNS, ONCE_KEEP_MS
 from engine.model.expr import Expr
 from engine.model.kinds import Type
 from engine.model.rules import Once, Pattern, Repeat, Rule, Schedule, Term, Throttle
-from engine.packs.complaints import complain, quoted
+from engine.packs.complaints import complain
 from engine.packs.effects import read_effects
 from engine.packs.expressions import Scope, bind_local
 from engine.packs.forms import Form, as_map
 from engine.packs.joins import check_joins
 from engine.packs.names import check_dashed
 from engine.packs.nodes import MapNode, Node, ScalarNode
+from engine.packs.old_names import read_old_name
 from engine.packs.rulescope import PackNames, RuleScope
 from engine.packs.termchecks import check_schedule_names, read_priority, read_window, warn_of_samples
 from engine.packs.terms import read_terms
@@ -39,7 +39,6 @@ _KEYS: Final = (
     "stage",
 )
 _MOST_REPEATS: Final = 10_000
-_WAS = re.compile(r"(?:[a-z0-9][a-z0-9_-]*\.)?[a-z0-9][a-z0-9_-]*")
 
 
 def read_rule(node: Node, names: PackNames, schedules: dict[str, Schedule], problems: list[Problem]) -> Rule | None:
@@ -98,7 +97,7 @@ class _RuleReader:
             terms,
             read_effects(form.node("then"), "then", ("command", *facts, "conclude"), self._rule, inner),
             named.span,
-            was=self._was(full_name),
+            was=read_old_name(form, "rule", full_name),
             doc=form.doc(),
             for_ms=for_ms,
             per=per,
@@ -126,20 +125,6 @@ class _RuleReader:
             self._complain("when", "E329", message, "split the rule")
         elif not self._rule.broken:
             check_joins(patterns, self._problems)
-
-    def _was(self, full_name: str) -> str | None:
-        given = self._form.scalar("was")
-        if given is None:
-            return None
-        if _WAS.fullmatch(given.text) is None:
-            hint = "write the rule's old name, as in 'old-name' or 'old-pack.old-name'"
-            complain(self._problems, given.span, "E304", f"{quoted(given.text)} is no name of a rule", hint)
-            return None
-        old = given.text if "." in given.text else f"{self._names.pack}.{given.text}"
-        if old == full_name:
-            complain(self._problems, given.span, "E351", "'was' is the name it has", "delete the line")
-            return None
-        return old
 
     def _once(self, full_name: str) -> Once | None:
         given = self._form.node("once")

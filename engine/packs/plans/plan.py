@@ -15,6 +15,7 @@ from engine.packs.forms import Form, as_map
 from engine.packs.joins import check_joins
 from engine.packs.names import check_dashed
 from engine.packs.nodes import ListNode, MapNode, Node, ScalarNode
+from engine.packs.old_names import read_old_names
 from engine.packs.plans.bounds import check_bounds, read_deadline, read_start
 from engine.packs.plans.conditions import names_of, read_condition
 from engine.packs.plans.graph import check_graph
@@ -29,6 +30,7 @@ from engine.packs.terms import read_terms
 
 _KEYS: Final = (
     "plan",
+    "was",
     "doc",
     "for",
     "start",
@@ -66,11 +68,13 @@ def read_plan(node: Node, names: PackNames, schedules: Schedules, problems: list
     patterns, realm = _read_for(form, around)
     steps = _read_steps(form, realm)
     known = _step_names(form)
+    full_name = f"{names.pack}.{name or '?'}"
     plan = Plan(
-        f"{names.pack}.{name or '?'}",
+        full_name,
         patterns,
         steps,
         named.span if named else form.span,
+        was=read_old_names(form, "plan", full_name),
         doc=form.doc(),
         start_before=read_start(form, realm),
         deadline=read_deadline(form, realm),
