@@ -131,7 +131,7 @@ class Machine:
                 return
             if course.way.active is not None:
                 self.ways_off.look(course)
-            # When that is done, what came late meanwhile is seen to before an outcome that it brought about ends it all.
+            # What came late meanwhile is seen to before an outcome that it brought about ends it all.
             if course.way.active is None and self.ways_off.note_cause(course) not in FORWARD_CAUSES:
                 self.ways_off.look(course)
             self._undo_ways_off(step)

@@ -96,9 +96,15 @@ def _check_way_back(form: Form, step: Step) -> None:
     if "undo" in form and step.irreversible:
         message = "'undo' of what is irreversible"
         complain(form.problems, form.at("irreversible"), "E306", message, "keep one of them")
-    elif "moves" in form and "undo" not in form and "irreversible" not in form:
+    elif "moves" in form and "undo" not in form and _is_left_open(form):
         hint = "add 'undo: [{command: …}]', or 'irreversible: true'"
         complain(form.problems, form.at("moves"), "E607", f"'{step.name}' moves value and has no way back", hint)
+
+
+def _is_left_open(form: Form) -> bool:
+    """Nothing says that the step is irreversible; of a word that is neither true nor false that is told elsewhere."""
+    given = form.node("irreversible")
+    return given is None or (isinstance(given, ScalarNode) and given.text == "false")
 
 
 def _read_effective(form: Form, scope: RuleScope) -> Effective | None:

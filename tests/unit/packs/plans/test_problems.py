@@ -35,6 +35,7 @@ WRONG: list[Case] = [
     ("E606", ("after: [a]", "after: [a]\n        instead_of: a"), "'b' can never come"),
     # actions
     ("E607", (_UNDO, ""), "no way back"),
+    ("E607", (_UNDO, "        irreversible: false\n"), "no way back"),
     ("E306", ("        within: 30m\n", "        within: 30m\n        irreversible: true\n"), "irreversible"),
     ("E608", ("        command: executor.b\n", ""), "neither a command"),
     (
