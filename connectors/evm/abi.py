@@ -5,6 +5,7 @@ Values are integers, texts, bools and lists; addresses and bytes are lower-case 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -14,11 +15,17 @@ from eth_abi.abi import encode as _encode
 from eth_abi.exceptions import DecodingError, EncodingError, ParseError
 from eth_abi.grammar import normalize, parse
 from eth_utils.abi import function_signature_to_4byte_selector
-from eth_utils.address import to_checksum_address
+from eth_utils.address import is_checksum_address, to_checksum_address
 from eth_utils.crypto import keccak
 
 from connectors.evm.signature import Parameter, parse_signature
 
+_ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
+_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,77})|0x[0-9a-fA-F]{1,64}")
+_BYTES: Final = re.compile(r"0x([0-9a-fA-F]{2})*")
+#: Characters of a text, and items of a list, that are told of what a contract says.
+_MAX_TOLD: Final = 1_024
+_MAX_LISTED: Final = 64
 #: Whatever a parameter's type makes of it: an integer, a bool, a text, or lists and mappings of such.
 Value: TypeAlias = Any
 
@@ -111,6 +118,16 @@ class Function:
         outputs = _signature("returns" + tail.strip(), "function")[1] if separator else ()
         return cls(name, inputs, outputs)
 
+    @property
+    def canonical(self) -> str:
+        """``transfer(address,uint256)``: what names it on a chain."""
+        return f"{self.name}({','.join(p.type for p in self.inputs)})"
+
+    @property
+    def selector(self) -> str:
+        """The first four bytes of its calls, as hex; of an error, of its reverts."""
+        return "0x" + function_signature_to_4byte_selector(self.canonical).hex()
+
     def call_data(self, values: Sequence[Any]) -> str:
         """Selector and arguments as hex, for ``eth_call`` or a transaction.
 
@@ -120,8 +137,7 @@ class Function:
         Raises:
             AbiError: a value does not fit its type.
         """
-        selector = function_signature_to_4byte_selector(f"{self.name}({','.join(p.type for p in self.inputs)})")
-        return "0x" + selector.hex() + encode_values(self.inputs, values).hex()
+        return self.selector + encode_values(self.inputs, values).hex()
 
     def decode_result(self, data: str) -> tuple[Any, ...]:
         """The outputs of a call.
@@ -132,35 +148,36 @@ class Function:
         return decode_values(self.outputs, data)
 
 
-#: What the pieces of a log or a call are when nobody named them.
-_SELECTOR_OF_ERROR: Final = "0x08c379a0"
-_SELECTOR_OF_PANIC: Final = "0x4e487b71"
-
-
-def revert_reason(data: object) -> str:
-    """What a revert says: the text of ``Error(string)``, the code of a panic, else the selector of a custom error."""
-    if not isinstance(data, str) or len(data) < 10:
-        return ""
-    try:
-        if data.startswith(_SELECTOR_OF_ERROR):
-            return str(_decode(["string"], bytes.fromhex(data[10:]))[0])
-        if data.startswith(_SELECTOR_OF_PANIC):
-            return f"panic {_decode(['uint256'], bytes.fromhex(data[10:]))[0]:#x}"
-    except (DecodingError, ValueError, OverflowError):
-        return ""
-    return f"custom error {data[:10]}"
-
-
-def checksum_address(address: str) -> str:
+def checksum_address(address: object) -> str:
     """The mixed-case form that people compare.
 
     Raises:
-        AbiError: it is no address.
+        AbiError: it is no address, or mixes cases and its checksum is wrong: then a digit is.
     """
-    try:
-        return str(to_checksum_address(address))
-    except (ValueError, TypeError) as error:
-        raise AbiError(f"'{address}' is no address: 0x and 40 hex digits") from error
+    if not isinstance(address, str) or _ADDRESS.fullmatch(address) is None:
+        raise AbiError(f"'{address}' is no address: 0x and 40 hex digits are")
+    digits = address[2:]
+    if digits not in (digits.lower(), digits.upper()) and not is_checksum_address(address):
+        raise AbiError(f"'{address}' has a wrong checksum, so a digit of it is wrong")
+    return str(to_checksum_address(address))
+
+
+def keccak_hex(content: bytes) -> str:
+    """Keccak-256, as hex."""
+    return "0x" + keccak(content).hex()
+
+
+def told(value: Value) -> Value:
+    """A decoded value as JSON may carry it: numbers as decimal texts, and texts no longer than anybody reads."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str):
+        return value[:_MAX_TOLD]
+    if isinstance(value, Mapping):
+        return {name: told(each) for name, each in value.items()}
+    return [told(each) for each in value[:_MAX_LISTED]]
 
 
 def decode_values(parameters: Sequence[Parameter], data: str) -> tuple[Any, ...]:
@@ -226,30 +243,43 @@ def _exact(parameter: Parameter, kind: str, value: Value) -> Value:
 
 
 def _exact_scalar(name: str, kind: str, value: Value) -> Value:
-    if kind.startswith(("uint", "int")):
-        if isinstance(value, bool) or not isinstance(value, int | str):
-            raise AbiError(f"{name}: {value!r} is no whole number")
-        try:
-            return int(value) if not (isinstance(value, str) and value.startswith("0x")) else int(value, 16)
-        except ValueError as error:
-            raise AbiError(f"{name}: '{value}' is no whole number") from error
-    if kind.startswith("bytes"):
-        try:
-            raw = bytes.fromhex(str(value).removeprefix("0x"))
-        except ValueError as error:
-            raise AbiError(f"{name}: '{value}' is no hex") from error
-        if kind != "bytes" and len(raw) != int(kind[5:]):
-            # Silent padding on either side would make another value of it.
-            raise AbiError(f"{name}: {kind} has {kind[5:]} bytes, '{value}' has {len(raw)}")
-        return raw
-    if kind == "address":
-        return checksum_address(str(value).lower())
+    try:
+        if kind.startswith(("uint", "int")):
+            return _exact_number(kind, value)
+        if kind.startswith("bytes"):
+            return _exact_bytes(kind, value)
+        if kind == "address":
+            return checksum_address(value)
+    except AbiError as error:
+        raise AbiError(f"{name}: {error}") from None
     if kind == "bool":
-        if value in (True, "true"):
-            return True
-        if value in (False, "false"):
-            return False
+        if isinstance(value, bool):
+            return value
+        if value in ("true", "false"):  # as a configuration has it
+            return value == "true"
         raise AbiError(f"{name}: '{value}' is neither true nor false")
     if not isinstance(value, str):
         raise AbiError(f"{name}: a text is needed for {kind}, not {value!r}")
     return value
+
+
+def _exact_number(kind: str, value: Value) -> int:
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = int(value, 16 if value.startswith("0x") else 10)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise AbiError(f"{value!r} is no whole number")
+    bits = int(kind.lstrip("uint"))
+    low, high = (0, 1 << bits) if kind.startswith("u") else (-(1 << bits - 1), 1 << bits - 1)
+    if not low <= value < high:
+        raise AbiError(f"{value} does not fit in {kind}")
+    return int(value)
+
+
+def _exact_bytes(kind: str, value: Value) -> bytes:
+    if not isinstance(value, str) or _BYTES.fullmatch(value) is None:
+        raise AbiError(f"{value!r} is no hex: 0x and an even number of digits")
+    raw = bytes.fromhex(value[2:])
+    if kind != "bytes" and len(raw) != int(kind[5:]):
+        # Silent padding on either side would make another value of it.
+        raise AbiError(f"{kind} has {kind[5:]} bytes, '{value}' has {len(raw)}")
+    return raw

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from connectors.base import Connector, ConnectorContext, OutgoingCommand, SendResult, SendStatus
 from connectors.evm.node import Node
-from connectors.evm.options import parse_options
+from connectors.evm.options import EvmOptions, parse_options
+from connectors.evm.sending import Sending
+from connectors.evm.sending_options import parse_sending
 
 
 class EvmConnector(Connector):
@@ -14,12 +18,35 @@ class EvmConnector(Connector):
         super().__init__(context)
         options = parse_options(context.name, context.options)
         self.node = Node(options.node.address(), options.node.timeout)
+        self._sending = _sending(context, options, self.node)
+        if self._sending is not None:
+            self.capabilities = replace(self.capabilities, verbs=self._sending.verbs)
+
+    async def start(self) -> None:
+        """Loads the key, if it sends."""
+        if self._sending is not None:
+            await self._sending.start()
+
+    async def watch(self) -> None:
+        """Follows what was sent."""
+        if self._sending is not None:
+            await self._sending.follow()
 
     async def send(self, command: OutgoingCommand) -> SendResult:
-        """Tries once."""
-        reason = f"connector '{self.name}' has no `send` in its options, so it only watches"
-        return SendResult(SendStatus.REFUSED, {"reason": reason})
+        """Sends the command's transaction, or the same one again."""
+        if self._sending is None:
+            reason = f"connector '{self.name}' has no `send` in its options, so it only watches"
+            return SendResult(SendStatus.REFUSED, {"reason": reason})
+        return await self._sending.send(command)
 
     async def stop(self) -> None:
         """Closes the node's connections."""
         await self.node.close()
+
+
+def _sending(context: ConnectorContext, options: EvmOptions, node: Node) -> Sending | None:
+    if options.send is None:
+        return None
+    sending = parse_sending(context.name, options.send)
+    place = f"connector '{context.name}': options.send"
+    return Sending(sending, place, options.network, options.chain_id, node, context.notebook, context.pace)

@@ -11,11 +11,12 @@ import json
 import platform
 import re
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import pytest
 
@@ -82,20 +83,22 @@ class Anvil:
                 break
         else:
             raise RuntimeError(f"anvil ended with {self._process.wait()}")
+        # It logs every question: unread, the pipe would fill and hold it up.
+        threading.Thread(target=_read_to_end, args=(self._process.stdout,), daemon=True).start()
         return self
 
     def stop(self) -> None:
         """Ends it in good order, and waits for it."""
         if self._process is not None:
             self._process.terminate()
-            self._process.communicate(timeout=_STEP_S)
+            self._process.wait(timeout=_STEP_S)
             self._process = None
 
     def kill(self) -> None:
         """Ends it in no order at all."""
         if self._process is not None:
             self._process.kill()
-            self._process.communicate(timeout=_STEP_S)
+            self._process.wait(timeout=_STEP_S)
             self._process = None
 
     def rpc(self, method: str, *params: Json) -> Json:
@@ -149,6 +152,12 @@ class Anvil:
         tx = self.transact(None, code)
         self.mine()
         return str(self.rpc("eth_getTransactionReceipt", tx)["contractAddress"]).lower()
+
+
+def _read_to_end(lines: IO[str]) -> None:
+    with lines:
+        for _ in lines:
+            pass
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.evm.abi import AbiError, Event, Function, revert_reason
+from connectors.evm.abi import AbiError, Event, Function
 
 TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 
@@ -65,11 +65,3 @@ def test_a_log_of_another_shape_is_not_taken_for_the_event() -> None:
         event.decode([TRANSFER, "0x" + "00" * 32, "0x" + "00" * 32, "0x" + "00" * 32], "0x")
     with pytest.raises(AbiError):
         event.decode([TRANSFER, "0x" + "00" * 32, "0x" + "00" * 32], "0x01")
-
-
-def test_a_revert_says_why() -> None:
-    text = Function.of("Error(string)").call_data(["too little"])
-    assert revert_reason(text) == "too little"
-    assert revert_reason(Function.of("Panic(uint256)").call_data([17])) == "panic 0x11"
-    assert revert_reason("0x12345678") == "custom error 0x12345678"
-    assert revert_reason(None) == ""

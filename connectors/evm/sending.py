@@ -1,0 +1,253 @@
+"""Sends commands as transactions of one account on one network: at most one transaction of a command is ever mined.
+
+The order is what makes it so. A command's nonce and its signed transaction are noted durably before a node sees them;
+a nonce is given to one command and never to another; and a command that has a note gets no second one. All versions of
+a command's transaction have its one nonce, of which a chain takes one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import Any, Final
+
+from connectors.base import Notebook, OutgoingCommand, Pace, SendResult, SendStatus
+from connectors.evm.abi import AbiError
+from connectors.evm.calls import Call, Deed, compile_calls
+from connectors.evm.chain import Chain, Rpc, is_revert, revert_data
+from connectors.evm.fees import Market, first_offer
+from connectors.evm.following import Following, is_known_already
+from connectors.evm.keys import Signer, load_signer
+from connectors.evm.node import NodeAwayError, NodeRefusedError
+from connectors.evm.nonces import NoNonceError, next_nonce
+from connectors.evm.notes import Book, Note, Outcome
+from connectors.evm.replacement import signed_version
+from connectors.evm.reverts import reason_of
+from connectors.evm.sending_options import SendingOptions
+from engine.clock import wall_ms
+from engine.errors import ConfigError, Retry
+
+_BPS: Final = 10_000
+_STATUS: Final = {"done": SendStatus.DONE, "failed": SendStatus.FAILED}
+
+
+class Sending:
+    """The sending half of an EVM connector: ``send`` for dispatch, ``follow`` beside it for what becomes of it."""
+
+    def __init__(
+        self,
+        options: SendingOptions,
+        place: str,
+        network: str,
+        chain_id: int,
+        rpc: Rpc,
+        notebook: Notebook,
+        pace: Pace | None,
+    ) -> None:
+        """Reads what is configured; asks nobody.
+
+        Args:
+            options: of sending.
+            place: whose they are and where they stand, for errors.
+            network: the network's id in facts.
+            chain_id: the chain that transactions are signed for.
+            rpc: a node of it.
+            notebook: of the connector.
+            pace: wakes the following.
+
+        Raises:
+            ConfigError: C141, a call or a contract is described wrongly.
+        """
+        self._options = options
+        self._place = place
+        self._chain_id = chain_id
+        self._chain = Chain(rpc)
+        self._book = Book(notebook)
+        self._calls: Mapping[str, Call] = compile_calls(options, place)
+        self._following = Following(options, network, chain_id, self._chain, self._book, self._calls, pace)
+        self._signer: Signer | None = None
+        #: One nonce at a time.
+        self._desk = asyncio.Lock()
+        self._at_desk: set[asyncio.Task[Note | SendResult]] = set()
+
+    @property
+    def verbs(self) -> frozenset[str]:
+        """Those that are configured."""
+        return frozenset(self._calls)
+
+    @property
+    def address(self) -> str:
+        """Of the account; empty before ``start``."""
+        return self._signer.address if self._signer is not None else ""
+
+    async def start(self) -> None:
+        """Loads the key.
+
+        Raises:
+            ConfigError: there is none (C142), it is wrong (C143), or another account's (C144).
+        """
+        self._signer = await asyncio.to_thread(load_signer, self._options.key, f"{self._place}.key")
+        self._following.signer = self._signer
+
+    async def follow(self) -> None:
+        """Looks after every noted transaction until it is final, and tells what becomes of it; until cancelled.
+
+        Raises:
+            ConfigError: transactions of another chain are noted (C145).
+        """
+        await self._book.read()
+        other = next((note for note in self._book.open.values() if note.chain_id != self._chain_id), None)
+        if other is not None:
+            message = f"{self._place}: a transaction of chain {other.chain_id} is under way (command {other.command})"
+            raise ConfigError("C145", message, "give another chain a connector of another name")
+        await self._following.run()
+
+    async def send(self, command: OutgoingCommand) -> SendResult:
+        """Sends a command's transaction, or the same one again.
+
+        ``submitted``: a node has it. ``sent``: it is signed and noted, and will be handed over as soon as a node takes
+        it. ``refused``: it would revert, or its arguments do not fit. ``failed``: nothing was signed.
+        """
+        await self._book.read()
+        known = self._known(command.id)
+        if isinstance(known, SendResult):
+            return known
+        if known is None:
+            try:
+                made = await self._make(command)
+            except NodeAwayError as away:
+                return _failed(str(away))
+            if isinstance(made, SendResult):
+                return made
+            known = made
+        return await self._hand_over(known)
+
+    def _known(self, command_id: str) -> Note | SendResult | None:
+        ended = self._book.ended.get(command_id)
+        if ended is not None:
+            return _told(ended)
+        note = self._book.open.get(command_id)
+        if note is not None and note.outcome is not None:
+            return _told(note.outcome)
+        return note
+
+    async def _make(self, command: OutgoingCommand) -> Note | SendResult:
+        """Signs and notes the command's transaction; or says why not, and nothing is signed.
+
+        Raises:
+            NodeAwayError: the node cannot be asked.
+        """
+        signer = self._signer
+        call = self._calls.get(command.verb)
+        if signer is None or call is None:
+            return _refused(f"the connector has no verb '{command.verb}'")
+        try:
+            deed = call.deed(command, signer.address)
+        except (AbiError, ValueError) as error:
+            return _refused(str(error))
+        # Before anything else: another chain's nonces and estimates would be taken for this one's.
+        if (found := await self._chain.chain_id()) != self._chain_id:
+            return _failed(f"the node is of chain {found}, not of {self._chain_id}")
+        gas = await self._gas(signer, call, deed)
+        if isinstance(gas, SendResult):
+            return gas
+        # A send that is cut off must not leave it open whether the note was written.
+        return await asyncio.shield(self._at(self._note(command, signer, deed, gas)))
+
+    def _at(self, work: Coroutine[Any, Any, Note | SendResult]) -> asyncio.Task[Note | SendResult]:
+        task = asyncio.create_task(work)
+        self._at_desk.add(task)
+        task.add_done_callback(self._left)
+        return task
+
+    def _left(self, task: asyncio.Task[Note | SendResult]) -> None:
+        self._at_desk.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; if nobody does any more, it is not lost on anyone
+
+    async def _gas(self, signer: Signer, call: Call, deed: Deed) -> int | SendResult:
+        """The limit; or a refusal, if the call would revert now."""
+        request = {"from": signer.address, "to": deed.to, "value": hex(deed.value), "data": deed.data}
+        try:
+            estimate = await self._chain.estimate(request)
+        except NodeRefusedError as refused:
+            if is_revert(refused):
+                return SendResult(
+                    SendStatus.REFUSED, reason_of(revert_data(refused), call.errors) | {"would": "revert"}
+                )
+            # Too little of the native coin, most often: that may change.
+            return _failed(f"the node estimates no gas: {refused.message}")
+        gas = call.gas or -(-estimate * (_BPS + self._options.gas_margin) // _BPS)
+        if gas > self._options.max_gas:
+            return _refused(f"it takes {gas} gas; max_gas is {self._options.max_gas}")
+        return gas
+
+    async def _note(self, command: OutgoingCommand, signer: Signer, deed: Deed, gas: int) -> Note | SendResult:
+        """Gives the command a nonce and signs; durable when it returns, and no node has seen it.
+
+        Raises:
+            NodeAwayError: the node cannot be asked.
+        """
+        async with self._desk:
+            known = self._known(command.id)
+            if known is not None:
+                return known
+            head = await self._chain.head()
+            offer = first_offer(Market(head.base_fee, await self._chain.tip()), self._options.fees)
+            if offer is None:
+                return _failed(f"the base fee is {head.base_fee} wei, max_fee is {self._options.fees.max_fee}")
+            try:
+                nonce = await next_nonce(self._chain, self._book, self._chain_id, signer.address)
+            except NoNonceError as none:
+                return _failed(str(none))
+            # Dispatch has compared it with the time of Redis; since then at most its time limit has passed.
+            if command.expires_ms is not None and wall_ms() > command.expires_ms:
+                return _refused("it has expired before it was sent")
+            note = _unsigned(command, deed, gas, self._chain_id, signer.address, nonce)
+            note = signed_version(signer, note, offer, wall_ms(), head.number, cancels=False)
+            await self._book.add(note)
+            return note
+
+    async def _hand_over(self, note: Note) -> SendResult:
+        """To the node's pool. Whatever it answers, the note stands, and following goes on from there."""
+        detail: dict[str, Any] = {"tx": note.last.hash, "nonce": note.nonce, "max_fee": str(note.last.max_fee)}
+        try:
+            await self._chain.broadcast(note.last.raw)
+        except NodeAwayError as away:
+            self._following.wake()
+            return SendResult(SendStatus.SENT, detail | {"waits": str(away)})
+        except NodeRefusedError as refused:
+            if not is_known_already(refused):
+                self._following.wake()
+                return SendResult(SendStatus.SENT, detail | {"waits": refused.message})
+        self._following.handed_over(note.command)
+        return SendResult(SendStatus.SUBMITTED, detail)
+
+
+def _unsigned(command: OutgoingCommand, deed: Deed, gas: int, chain_id: int, sender: str, nonce: int) -> Note:
+    return Note(
+        command=command.id,
+        verb=command.verb,
+        chain_id=chain_id,
+        sender=sender,
+        nonce=nonce,
+        to=deed.to,
+        value=deed.value,
+        data=deed.data,
+        gas=gas,
+        expires_ms=command.expires_ms,
+        versions=(),
+    )
+
+
+def _told(outcome: Outcome) -> SendResult:
+    return SendResult(_STATUS[outcome.status], outcome.detail)
+
+
+def _refused(reason: str) -> SendResult:
+    return SendResult(SendStatus.REFUSED, {"reason": reason})
+
+
+def _failed(reason: str) -> SendResult:
+    """Nothing was signed, and the same may be tried again."""
+    return SendResult(SendStatus.FAILED, {"reason": reason}, Retry.LATER)

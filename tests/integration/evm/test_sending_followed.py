@@ -1,0 +1,364 @@
+"""What becomes of a transaction after it was sent: pools lose it, blocks leave the chain, others take its nonce."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from connectors.base import SendStatus
+from connectors.evm.node import NodeAwayError
+from engine.clock import wall_ms
+from engine.errors import ConfigError, Retry
+from tests.support.sending import ACCOUNT, BANK, KEY, Desk, payment
+
+
+async def mined(desk: Desk, *commands: str) -> None:
+    for command in commands:
+        assert (await desk.send(payment(command, 1))).status is SendStatus.SUBMITTED
+    desk.mine()
+    await desk.round()
+
+
+def as_if_noted_long_ago(desk: Desk, command: str, **changes: Any) -> None:  # noqa: ANN401 - fields of a note
+    """Times in the note go back by an hour, as if an hour had passed since."""
+    row = json.loads(desk.notebook.notes[f"tx:{command}"])
+    for name in ("waits_since_ms", "missing_since_ms"):
+        if row[name] is not None:
+            row[name] -= 3_600_000
+    desk.notebook.notes[f"tx:{command}"] = json.dumps(row | changes)
+
+
+# -- reorganisations ------------------------------------------------------------------------------
+@pytest.mark.parametrize("depth", [1, 10])
+async def test_a_reorganisation_makes_it_unconfirmed_and_then_it_is_mined_again(desk: Desk, depth: int) -> None:
+    desk = await desk.again(confirmations="12")
+    await mined(desk, "c1", "c2")
+    desk.mine(depth - 1)
+    desk.anvil.rpc("anvil_reorg", depth, [])
+    await desk.round()
+    assert desk.states("c1") == ["mined", "unconfirmed"]
+    await desk.round()
+    desk.mine(12)
+    await desk.round()
+    for command in ("c1", "c2"):
+        assert desk.states(command) == ["mined", "unconfirmed", "done"]
+        assert desk.statuses(command)[-1] == "done"
+    assert desk.count() == desk.used() == 2
+
+
+async def test_a_reorganisation_below_what_was_told_is_said_and_healed(desk: Desk) -> None:
+    await mined(desk, "c1")
+    assert desk.statuses("c1") == ["done"]
+    desk.anvil.rpc("anvil_reorg", 1, [])
+    desk = await desk.again()
+    await desk.round()
+    assert desk.states("c1")[-1] == "unconfirmed"
+    desk.mine()
+    await desk.round()
+    assert desk.states("c1")[-1] == "done"
+    first, second = desk.reports("c1")
+    assert first[0] == second[0] == "done"
+    assert first[1]["block_hash"] != second[1]["block_hash"]
+    assert desk.count() == 1
+
+
+async def test_a_chain_rolled_back_by_ten_blocks_gets_everything_again_in_order(desk: Desk) -> None:
+    for n in range(5):
+        await mined(desk, f"c{n}")
+        desk.mine()
+    desk.anvil.rpc("anvil_rollback", 10)
+    desk = await desk.again()
+    await desk.round()
+    desk.mine()
+    await desk.round()
+    assert [desk.states(f"c{n}")[-1] for n in range(5)] == ["done"] * 5
+    assert desk.count() == desk.used() == 5
+
+
+async def test_a_failure_whose_block_left_the_chain_is_not_run_again(desk: Desk) -> None:
+    await desk.send(payment("c1", 900))
+    desk.owner_sets_limit(800)
+    desk.mine()
+    await desk.round()
+    assert desk.statuses("c1") == ["failed"]
+    desk.anvil.rpc("anvil_reorg", 1, [])
+    await desk.round()
+    desk.mine()
+    await desk.round()
+    assert set(desk.statuses("c1")) == {"failed"}
+    assert desk.states("c1")[-1] == "failed"
+    assert desk.count() == 0
+    assert desk.used() == 1
+
+
+async def test_while_no_block_comes_nothing_that_is_mined_is_asked_for(desk: Desk) -> None:
+    await mined(desk, "c1")
+    desk.wire.asked.clear()
+    await desk.round()
+    assert set(desk.wire.asked) == {"eth_chainId", "eth_getBlockByNumber"}
+    assert len(desk.wire.asked) == 3
+
+
+# -- lost from the pool ------------------------------------------------------------------------------
+async def test_what_a_pool_dropped_is_handed_over_again_byte_for_byte(desk: Desk) -> None:
+    sent = await desk.send(payment("c1", 1))
+    await desk.send(payment("c2", 1))
+    await desk.round()
+    desk.anvil.rpc("anvil_dropTransaction", sent.detail["tx"])
+    await desk.round()
+    desk.mine()
+    await desk.round()
+    assert desk.reports("c1")[-1][1]["tx"] == sent.detail["tx"]
+    assert desk.count() == 2, "and what waited behind it"
+
+
+async def test_what_no_node_takes_is_told_as_unknown_and_may_still_be_done(desk: Desk) -> None:
+    desk.anvil.rpc("anvil_setBalance", ACCOUNT, hex(10**18))
+    await desk.send(payment("c1", 1))
+    desk.anvil.rpc("anvil_dropAllTransactions")
+    desk.anvil.rpc("anvil_setBalance", ACCOUNT, "0x1")
+    await desk.round()
+    assert desk.states("c1") == ["missing"]
+    assert desk.statuses("c1") == []
+    as_if_noted_long_ago(desk, "c1")
+    desk = await desk.again()
+    await desk.round()
+    await desk.round()
+    ((status, detail),) = desk.reports("c1")
+    assert status == "unknown"
+    assert "funds" in detail["reason"].lower()
+    desk.anvil.rpc("anvil_setBalance", ACCOUNT, hex(10**18))
+    await desk.round()
+    desk.mine()
+    await desk.round()
+    assert desk.statuses("c1") == ["unknown", "done"]
+    assert desk.count() == 1
+
+
+# -- stuck ---------------------------------------------------------------------------------------------
+async def stuck(desk: Desk, *commands: str) -> Desk:
+    """They wait in the pool since long ago, and a block has come that had no room for them."""
+    for command in commands:
+        await desk.send(payment(command, 1))
+    await desk.round()
+    desk.anvil.rpc("evm_setBlockGasLimit", hex(30_000))
+    desk.mine()
+    desk.anvil.rpc("evm_setBlockGasLimit", hex(30_000_000))
+    for command in commands:
+        as_if_noted_long_ago(desk, command)
+    return await desk.again()
+
+
+async def outbid(desk: Desk, base_fee: int) -> None:
+    """A block has come that costs more than what waits offers, and so will the next; the node lets go of it."""
+    for _ in range(2):
+        desk.anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(base_fee))
+        desk.mine()
+    desk.anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(base_fee))
+
+
+async def test_a_stuck_transaction_is_replaced_at_its_nonce_by_a_higher_offer(desk: Desk) -> None:
+    desk = await stuck(desk, "c1", "c2")
+    assert desk.used() == 0
+    first = desk.note("c1")
+    await desk.round()
+    second = desk.note("c1")
+    assert second.nonce == first.nonce
+    assert len(second.versions) == 2
+    assert second.last.max_fee * 8 >= first.last.max_fee * 9
+    assert second.last.priority * 8 >= first.last.priority * 9
+    assert len(desk.note("c2").versions) == 1, "what waits behind it is not replaced for that"
+    desk.mine()
+    await desk.round()
+    assert desk.reports("c1")[-1][1]["tx"] == second.last.hash
+    assert desk.count() == desk.used() == 2
+
+
+async def test_a_death_after_a_replacement_was_noted_leaves_one_effect(desk: Desk) -> None:
+    desk = await stuck(desk, "c1")
+
+    def away(method: str, params: Sequence[Any]) -> None:
+        if method == "eth_sendRawTransaction":
+            raise NodeAwayError("down")
+
+    desk.wire.before = away
+    with pytest.raises(NodeAwayError):
+        await desk.round()
+    desk = await desk.again()
+    assert len(desk.note("c1").versions) == 2
+    await desk.round()
+    desk.mine()
+    await desk.round()
+    assert desk.statuses("c1")[-1] == "done"
+    assert desk.count() == desk.used() == 1
+
+
+async def test_at_the_cap_nothing_is_replaced_and_it_is_said(desk: Desk) -> None:
+    desk = await desk.again(fees={"max_fee": "3 gwei", "max_priority": "1 gwei"})
+    await desk.send(payment("c1", 1))
+    await desk.round()
+    await outbid(desk, 20 * 10**9)
+    await desk.round()
+    await desk.round()
+    assert len(desk.note("c1").versions) == 1
+    assert desk.states("c1") == ["pending", "stuck"]
+    assert "cap" in desk.notebook.observations[-1].data["reason"]
+    desk.anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**9))
+    desk.mine()
+    await desk.round()
+    desk.mine()
+    await desk.round()
+    assert desk.states("c1") == ["pending", "stuck", "done"]
+
+
+async def test_what_a_pool_lets_go_because_it_offers_too_little_is_replaced(desk: Desk) -> None:
+    await desk.send(payment("c1", 1))
+    await desk.round()
+    await outbid(desk, 20 * 10**9)
+    await desk.round()
+    assert len(desk.note("c1").versions) == 2
+    assert desk.note("c1").last.max_fee > 40 * 10**9
+    desk.mine()
+    await desk.round()
+    assert desk.statuses("c1") == ["done"]
+    assert desk.count() == desk.used() == 1
+
+
+async def test_what_is_stuck_when_it_has_expired_is_cancelled_at_its_nonce(desk: Desk) -> None:
+    desk = await stuck(desk, "c1")
+    as_if_noted_long_ago(desk, "c1", expires_ms=wall_ms() - 1)
+    desk = await desk.again()
+    await desk.round()
+    desk.mine()
+    await desk.round()
+    ((status, detail),) = desk.reports("c1")
+    assert status == "failed"
+    assert "expired" in detail["reason"]
+    assert desk.count() == 0
+    assert desk.used() == 1
+
+
+async def test_without_a_block_nothing_counts_as_stuck(desk: Desk) -> None:
+    await desk.send(payment("c1"))
+    await desk.round()
+    as_if_noted_long_ago(desk, "c1")
+    desk = await desk.again()
+    await desk.round()
+    assert len(desk.note("c1").versions) == 1
+
+
+# -- another program with the same key -----------------------------------------------------------------
+async def taken(desk: Desk) -> str:
+    """A node that lost ours mines another program's transaction at its nonce."""
+    await desk.send(payment("c1"))
+    desk.anvil.rpc("anvil_dropAllTransactions")
+    other = desk.by_another()
+    desk.mine()
+    return other
+
+
+async def test_a_nonce_taken_by_another_is_told_as_failed_once_that_is_final(desk: Desk) -> None:
+    other = await taken(desk)
+    await desk.round()
+    assert desk.states("c1") == ["missing"]
+    assert desk.statuses("c1") == []
+    desk.mine(80)
+    await desk.round()
+    ((status, detail),) = desk.reports("c1")
+    assert (status, detail["reason"], detail["by"]) == ("failed", "nonce_taken", other)
+    assert desk.count() == 0
+    assert (await desk.send(payment("c1", attempt=2))).status is SendStatus.FAILED
+    assert (await desk.send(payment("c2"))).detail["nonce"] == 1
+
+
+async def test_a_node_that_lost_our_receipt_does_not_make_it_failed(desk: Desk) -> None:
+    await desk.send(payment("c1"))
+    desk.mine(80)
+
+    desk.wire.forgets = "eth_getTransactionReceipt"
+    await desk.round()
+    assert desk.statuses("c1") == []
+    desk = await desk.again()
+    await desk.round()
+    assert desk.statuses("c1") == ["done"]
+
+
+async def test_transactions_of_another_program_are_counted_in(desk: Desk) -> None:
+    desk.by_another()
+    assert (await desk.send(payment("c1"))).detail["nonce"] == 1
+    desk.mine()
+    desk.by_another()
+    desk.mine()
+    assert (await desk.send(payment("c2"))).detail["nonce"] == 3
+
+
+async def test_nothing_is_signed_above_a_nonce_that_the_node_has_not_seen(desk: Desk) -> None:
+    """A node that is far behind, or a chain that began anew: what is sent now would wait for ever."""
+    before = desk.anvil.rpc("evm_snapshot")
+    await mined(desk, "c1")
+    desk.mine(80)
+    await desk.round()
+    assert "tx:c1" not in desk.notebook.notes
+    assert desk.anvil.rpc("evm_revert", before)
+    sent = await desk.send(payment("c2"))
+    assert (sent.status, sent.retry) == (SendStatus.FAILED, Retry.LATER)
+    assert "nonce 0" in sent.detail["reason"]
+
+
+# -- the loop --------------------------------------------------------------------------------------------
+async def test_following_wakes_for_a_send_and_goes_on_after_a_node_that_was_away(desk: Desk) -> None:
+    wakes: list[Any] = []
+    desk.sending._following._pace = lambda name, every_ms, wake: wakes.append((name, every_ms, wake))
+    is_away = True
+
+    def away(method: str, params: Sequence[Any]) -> None:
+        if is_away and method == "eth_getTransactionReceipt":
+            raise NodeAwayError("down")
+
+    desk.wire.before = away
+    following = asyncio.create_task(desk.sending.follow())
+    await desk.send(payment("c1"))
+    ((name, every_ms, wake),) = wakes
+    assert (name, every_ms) == ("sending", 1_000)
+    desk.mine()
+    is_away = False
+    desk.sending._following._options = desk.sending._options.model_copy(update={"poll": 1})
+    async with asyncio.timeout(10):
+        while desk.statuses("c1") != ["done"]:
+            wake()
+            await desk.node.call("eth_blockNumber")
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+
+
+async def test_notes_of_another_chain_are_not_followed(desk: Desk) -> None:
+    await desk.send(payment("c1"))
+    as_if_noted_long_ago(desk, "c1", chain_id=5)
+    desk = await desk.again()
+    with pytest.raises(ConfigError, match="C145"):
+        await desk.sending.follow()
+
+
+async def test_the_key_is_in_nothing_that_anyone_sees(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    desk = await stuck(desk, "c1")
+    await desk.round()
+    desk.mine()
+    await desk.round()
+    digits = KEY.removeprefix("0x")
+    seen = [
+        repr(desk.sending.__dict__),
+        repr(desk.sending._signer),
+        repr(desk.notebook),
+        caplog.text,
+        *(repr(record.__dict__) for record in caplog.records),
+    ]
+    for text in seen:
+        assert digits not in text.lower()
+        assert str(int(digits, 16)) not in text
+    assert BANK not in desk.note("c1").encode()
