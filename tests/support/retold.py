@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from engine.insight.scenario.case import Case, Entry, Input, Step
 from engine.insight.scenario.failure import Result
@@ -55,7 +54,10 @@ def _turned(step: Step) -> Step:
 
 
 def known(result: Result) -> list[str]:
-    """What must be the same: commands but for their ids, which name the entry behind them, and every outcome."""
+    """What must be the same: commands but for their ids, which name the entry behind them, and every outcome.
+
+    Of an instant the last word on each coordination counts: in another order it may have been said at once.
+    """
     made = [repr((m.at_ms, m.command, m.args, m.coordination)) for m in result.made]
-    outcomes: list[Any] = [(o.recorded_ms, o.coordination, sorted(o.said.items())) for o in result.outcomes]
-    return [*made, *sorted(map(repr, outcomes))]
+    last = {(o.recorded_ms, o.coordination): sorted(o.said.items()) for o in result.outcomes}
+    return [*made, *sorted(map(repr, last.items()))]
