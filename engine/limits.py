@@ -29,6 +29,8 @@ COMMAND_KEEP_MS = 7 * 86_400_000
 MAX_CHAIN_DEPTH = 128
 #: That a coordination has ended is remembered that long; until then its intent starts nothing again.
 DONE_KEEP_MS = 90 * 86_400_000
+#: Events of one coordination that are kept with it, to be told; the audit has all, for a shorter time.
+MAX_STORY = 300
 
 # --- the journal and its entries ----------------------------------------
 #: Decisions committed together.

@@ -243,6 +243,8 @@ class Case:
         ended_at: when it was given.
         recorded_at: when the last record was made.
         due: instant of its item in the timeline, 0 if none.
+        story: what happened, in order; see ``story``.
+        story_cut: how many events were left out of it.
     """
 
     id: str
@@ -279,6 +281,8 @@ class Case:
     is_upgraded: bool = False
     report: dict[str, Any] = field(default_factory=dict)
     due: int = 0
+    story: list[dict[str, Any]] = field(default_factory=list)
+    story_cut: int = 0
 
     @property
     def is_open(self) -> bool:

@@ -9,6 +9,7 @@ from engine.coordination.case import Case, Run, StepCase
 from engine.coordination.evaluate import Bound, Surroundings, evaluate, wire
 from engine.coordination.ledger import Amount
 from engine.coordination.outline import Outline
+from engine.coordination.story import note
 from engine.errors import EvaluationError
 from engine.matching.fact import key_text
 from engine.matching.node import Group, State
@@ -161,6 +162,14 @@ class Desk:
         }
         effects.events.append(said)
         effects.make_command(identity, connector, verb, args, rule, attempt, expires, said, self.case.id, step)
+        details = {
+            "command": identity,
+            "sends": f"{connector}.{verb}",
+            "step": step,
+            "place": place,
+            "attempt": attempt,
+        }
+        note(self.case, self.now, firing.cause, "commanded", details)
         return identity
 
     def status(self, command: str) -> str:
@@ -196,9 +205,8 @@ class Desk:
 
     # -- saying --------------------------------------------------------------------
     def say(self, event: str, **details: Any) -> None:  # noqa: ANN401 - JSON
-        """Into the audit."""
-        said = {"event": event, "coordination": self.case.id, "plan": self.case.plan, "subject": self.case.subject}
-        self.driver.effects.events.append(said | details)
+        """Into the audit, and into what the coordination keeps of its course."""
+        self.driver.tell(self.case, event, details)
 
     def fault(self, run: Run, place: str, error: EvaluationError) -> None:
         """A value cannot be computed; said once."""

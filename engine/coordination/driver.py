@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from engine.coordination.case import Case, FactName, Run, StepCase
 from engine.coordination.desk import Desk
@@ -17,6 +18,7 @@ from engine.coordination.outline import Outline
 from engine.coordination.reservations import Reservations
 from engine.coordination.sensing import Sensing, SensorNode
 from engine.coordination.shelf import CaseKey, Shelf, slot_of
+from engine.coordination.story import note
 from engine.errors import EvaluationError
 from engine.matching.changes import dumps
 from engine.matching.engine import Engine
@@ -26,6 +28,9 @@ from engine.matching.plans import PlanAction
 from engine.matching.timeline import GROUP
 from engine.model.ids import coordination_id
 from engine.model.plans import Plan
+
+#: Name in ``Forgetting``.
+_ENDED: Final = "ended"
 
 __all__ = ["Driver", "SensorNode"]
 
@@ -48,6 +53,7 @@ class Driver:
         self._gone: set[FactName] = set()
         self._is_peeking = False
         self.base.is_used = self.uses
+        self.base.forgetting.add(_ENDED, self.shelf.ended.get, self._forget_ended)
         self.firing.context.ledgers = self._read_ledger
 
     @property
@@ -78,11 +84,13 @@ class Driver:
         elif self.outline_of(case).plan is node.sensor.plan:
             self._dirty[slot] = None
 
-    def command_moved(self, command: str) -> None:
+    def command_moved(self, command: str, status: str, source: str) -> None:
         """A command's status changed."""
         slot = self.shelf.of_command(command)
         if slot is not None:
             self._dirty[slot] = None
+            case, now = self.cases[slot], self.firing.now
+            note(case, now, self.firing.cause, "reported", {"command": command, "status": status, "source": source})
 
     def reorganised(self, gone: set[tuple[str, tuple[Any, ...]]]) -> None:
         """Facts left memory with their blocks; looked at once conditions have been judged."""
@@ -222,10 +230,15 @@ class Driver:
         for step in case.steps.values():
             if step.reserved is not None:
                 self.reservations.release(Desk(self, case, self.outline_of(case)), step)
-        for identity in self.shelf.forgotten(now):
-            self.changes.case_changed("ended", identity, lambda: None)
         until = self.shelf.drop(case, now)
-        self.changes.case_changed("ended", case.id, lambda: dumps({"until": until, "case": to_json(case)}))
+        self.base.forgetting.note(_ENDED, case.id, until)
+        self.changes.case_changed("ended", case.id, lambda: dumps({"until": until}))
+        self.changes.done[case.id.encode()] = dumps({"until": until, "case": to_json(case)})
+
+    def _forget_ended(self, identity: str) -> None:
+        del self.shelf.ended[identity]
+        self.changes.case_changed("ended", identity, lambda: None)
+        self.changes.done[identity.encode()] = None
 
     # -- looking -------------------------------------------------------------------
     def standing(self) -> list[dict[str, Any]]:
@@ -286,14 +299,21 @@ class Driver:
         case = self.cases.get(slot)
         return None if case is None else dumps(to_json(case))
 
+    def tell(self, case: Case, event: str, details: Mapping[str, Any]) -> None:
+        """Into the audit, and into what the coordination keeps of its course."""
+        said = {"event": event, "coordination": case.id, "plan": case.plan, "subject": case.subject}
+        self.effects.events.append({**said, **details})
+        note(case, self.firing.now, self.firing.cause, event, details)
+
     # -- keeping -------------------------------------------------------------------
     def restore(self, records: Mapping[str, Any], *, is_reload: bool) -> None:
         """Take the committed coordinations, before anything is judged."""
         self._is_peeking = True
-        ended = []
-        for record in records.values():
+        for name, record in records.items():
             if "until" in record:
-                ended.append((record["until"], record["case"]["id"]))
+                identity = json.loads(name)[1]
+                self.shelf.ended[identity] = record["until"]
+                self.base.forgetting.note(_ENDED, identity, record["until"])
                 continue
             case = from_json(record)
             outline = self.sensing.outline_of(case.revision, case.plan)
@@ -301,7 +321,6 @@ class Driver:
                 continue
             self.shelf.put(case, (pattern.kind.name for pattern in outline.plan.patterns))
             self.shelf.note(case)
-        self.shelf.ended = {identity: until for until, identity in sorted(ended)}
 
     def resume(self, *, is_reload: bool) -> list[str]:
         """After everything was judged: note what each coordination waits for.
@@ -328,5 +347,5 @@ class Driver:
         """All coordinations as plain values."""
         found = {key_text(slot): to_json(case) for slot, case in self.cases.items()}
         for identity, until in self.shelf.ended.items():
-            found[key_text(("ended", identity))] = {"until": until, "case": {"id": identity}}
+            found[key_text(("ended", identity))] = {"until": until}
         return found

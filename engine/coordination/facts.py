@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.coordination.case import Case
+from engine.coordination.case import Case, StepCase
 from engine.coordination.ledger import PLACED
 from engine.coordination.shown import shown_state
+from engine.coordination.story import rests_on
 from engine.matching.fact import Fact, Key
 from engine.model.kinds import Value
 
@@ -42,6 +43,7 @@ class CaseFacts:
             shown = shown_state(step)
             if shown != step.shown:
                 step.shown, step.since = shown, now
+                self._tell(case, step)
             self._put(
                 "step",
                 {
@@ -58,6 +60,17 @@ class CaseFacts:
                 now,
             )
         self._holdings(case, now)
+
+    def _tell(self, case: Case, step: StepCase) -> None:
+        """A step is in another state: say so, and on which facts that rests."""
+        run, names = rests_on(step, step.shown)
+        aliases = {(bound.kind, bound.key): alias for alias, bound in run.bound.items()}
+        effects = self.driver.effects
+        found = [(name, self.driver.fact_of(*name)) for name in names]
+        facts = [effects.said_fact(aliases.get(name, ""), fact, fact.claim) for name, fact in found if fact is not None]
+        on = [{name: fact[name] for name in ("kind", "key", "position", "source")} for fact in facts]
+        details = {"step": step.name, "state": step.shown, "attempt": run.attempt, "command": run.command, "on": on}
+        self.driver.tell(case, "step", details | {"facts": facts})
 
     def _holdings(self, case: Case, now: int) -> None:
         held: set[Key] = set()

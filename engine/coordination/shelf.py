@@ -17,7 +17,7 @@ class Shelf:
 
     Attributes:
         cases: (plan, keys of the ``for`` facts) → coordination.
-        ended: id → until when it is remembered that it was, so that it is not begun again; earliest first.
+        ended: id → until when it is remembered that it was, so that it is not begun again.
     """
 
     def __init__(self) -> None:
@@ -80,17 +80,6 @@ class Shelf:
         until = now + limits.DONE_KEEP_MS
         self.ended[case.id] = until
         return until
-
-    def forgotten(self, now: int) -> list[str]:
-        """Ids that need to be remembered no longer; they are forgotten by this."""
-        gone = []
-        for identity, until in self.ended.items():
-            if until >= now:
-                break
-            gone.append(identity)
-        for identity in gone:
-            del self.ended[identity]
-        return gone
 
 
 def slot_of(case: Case) -> CaseKey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from engine.coordination.accepting import Accepting
@@ -92,6 +93,8 @@ class WaysOff:
         way.taken.append(option.name)
         way.active = (cause, option.name, 0)
         self.desk.has_changed = True
+        reason, does = option.alternative.reason, list(_does(option))
+        self.desk.say("way_off", step=course.name, place=course.place, cause=cause, reason=reason, does=does)
         self._go_on(course)
 
     def _may(self, course: Course, option: Option) -> bool:
@@ -260,3 +263,20 @@ class WaysOff:
             return not is_first
         around = self.desk.around_run(inner.step, small)
         return self.desk.command(inner.name, small, action.command, around) or not is_first
+
+
+def _does(option: Option) -> Iterator[str]:
+    """What an alternative names, in the order in which it is done."""
+    alternative = option.alternative
+    command = alternative.action.command if alternative.action is not None else None
+    waits = "wait for evidence" if command is None else f"command {command.connector}.{command.verb}"
+    named = {
+        "retry": alternative.retry,
+        "undo": alternative.undo,
+        f"hold {alternative.hold_ms} ms": alternative.hold_ms,
+        waits: alternative.action,
+        "accept": alternative.accept,
+        "escalate": alternative.escalate,
+        f"end {alternative.end}": alternative.end,
+    }
+    return (name for name, is_named in named.items() if is_named)

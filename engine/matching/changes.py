@@ -39,6 +39,7 @@ class Changes:
         self.audit: list[list[tuple[str, bytes]]] = []
         self.rejected: list[Rejection] = []
         self.clock: list[tuple[StreamId, int]] = []
+        self.done: dict[bytes, bytes | None] = {}
 
     # -- noting -----------------------------------------------------------------
     def claim_changed(self, fact: Fact, source: str) -> None:
@@ -111,6 +112,7 @@ class Changes:
             or self.audit
             or self.rejected
             or self.clock
+            or self.done
         )
 
     def discard(self) -> None:
@@ -145,6 +147,7 @@ class Changes:
             self.audit,
             self.rejected,
             self.clock,
+            self.done,
         )
         self.__init__()  # type: ignore[misc]
         return change

@@ -43,8 +43,8 @@ class PlanDriver(Protocol):
         """The step of a due item: have the coordination looked at."""
         ...
 
-    def command_moved(self, command: str) -> None:
-        """A command's status changed."""
+    def command_moved(self, command: str, status: str, source: str) -> None:
+        """A command's status changed, as that source said."""
         ...
 
     def reorganised(self, gone: set[tuple[str, tuple[Any, ...]]]) -> None:

@@ -75,7 +75,7 @@ class Reports:
         if status in FINAL_STATUSES:
             engine.changes.ended[command] = status
         if engine.driver is not None:
-            engine.driver.command_moved(command)
+            engine.driver.command_moved(command, status, source)
 
     # -- chains ----------------------------------------------------------------
     def reorganise(self, envelope: Envelope, now: int) -> None:

@@ -110,6 +110,7 @@ class ChangeSet:
         audit: (field, value) lists, one per decision that had something to say.
         rejected: refused entries.
         clock: entries whose id did not carry, with the time they were given.
+        done: id of a coordination → the record of how it ended, or None to delete.
     """
 
     expect: Cursor
@@ -124,6 +125,7 @@ class ChangeSet:
     audit: list[list[tuple[str, bytes]]] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
     clock: list[tuple[StreamId, int]] = field(default_factory=list)
+    done: dict[bytes, bytes | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

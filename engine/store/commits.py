@@ -54,7 +54,7 @@ class Commits(Part):
 
     def _commit_keys(self) -> tuple[str, ...]:
         k = self._keys
-        return (k.meta, k.facts, k.active, k.dispatch, k.outbox, k.audit, k.rejected, k.clock)
+        return (k.meta, k.facts, k.active, k.dispatch, k.outbox, k.audit, k.rejected, k.clock, k.done)
 
     async def note(self, fields: Mapping[str, str | None], epoch: int) -> bool:
         """Set fields of ``meta`` (None: delete) without moving the cursor; False if another daemon leads."""
@@ -85,6 +85,15 @@ class Commits(Part):
         """All of ``active``: field, record."""
         return self._scan_hash(self._keys.active)
 
+    def load_done(self) -> AsyncIterator[tuple[bytes, bytes]]:
+        """All of ``done``: id of a coordination, record."""
+        return self._scan_hash(self._keys.done)
+
+    async def get_done(self, identity: str) -> bytes | None:
+        """How one coordination ended, if it has left working memory and is remembered."""
+        record: bytes | None = await self._wire.call("HGET", self._keys.done, identity)
+        return record
+
     async def get_fact(self, field: bytes) -> bytes | None:
         """One record of ``facts``."""
         record: bytes | None = await self._wire.call("HGET", self._keys.facts, field)
@@ -101,6 +110,7 @@ def commit_args(change: ChangeSet, epoch: int) -> list[Word]:
     facts, lost_facts = _split(change.facts)
     active, lost_active = _split(change.active)
     meta, lost_meta = _split(change.meta)
+    done, lost_done = _split(change.done)
     commands = [word for command in change.commands for word in _command_words(command)]
     audit = _entries(change.audit)
     rejected = _entries([_rejected_fields(each) for each in change.rejected])
@@ -118,6 +128,8 @@ def commit_args(change: ChangeSet, epoch: int) -> list[Word]:
         audit,
         rejected,
         clock,
+        done,
+        lost_done,
     )
     args: list[Word] = [
         epoch,

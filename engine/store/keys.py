@@ -74,7 +74,7 @@ class Keys:
 
     @property
     def done(self) -> str:
-        """Hash: ended coordinations."""
+        """Hash: id of a coordination that has left working memory → how it ended."""
         return self._spell("done")
 
     @property

@@ -38,7 +38,8 @@ class Outcome:
         return {
             "at": self.at_ms,
             "after_ms": self.at_ms - start_ms,
-            "coordination": self.coordination,
+            "coordination": str(self.said.get("subject") or self.coordination),
+            "id": self.coordination,
             "plan": self.plan,
             "verdict": self.verdict,
             "reason": self.reason,

@@ -8,14 +8,16 @@
 --       6 audit     stream  decisions; trimmed by time
 --       7 rejected  stream  refused entries; trimmed by length
 --       8 clock     stream  under the entry's own id: the time it was given (trimmed with the journal)
+--       9 done      hash    id of a coordination → how it ended
 -- ARGV  1 epoch  2 expected cursor  3 cursor after  4 commit id  5 audit kept, ms  6 rejected kept, entries
---       7..18 how many arguments each section below has, then the sections:
+--       7..20 how many arguments each section below has, then the sections:
 --       facts set (field, record)…    facts deleted (field)…
 --       active set (field, record)…   active deleted (field)…
 --       meta set (field, text)…       meta deleted (field)…
 --       commands (id, connector, verb, args, rule, coordination, expires or '')…
 --       withdrawn (id)…               ended (id)…
 --       audit (n, field, value × n/2)…   rejected (n, field, value × n/2)…   clock (entry id, ms)…
+--       done set (id, record)…        done deleted (id)…
 -- Gives {0, cursor} committed · {1, cursor} this commit id was committed before · {2, epoch} another leads
 --       {3, cursor} the cursor is not the expected one
 --
@@ -26,11 +28,11 @@
 local CHUNK = 400 -- arguments per call; even, and far below what Lua can unpack
 
 local meta, facts, active, dispatch, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local audit, rejected, clock = KEYS[6], KEYS[7], KEYS[8]
+local audit, rejected, clock, done = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 
-for i = 1, 8 do
+for i = 1, 9 do
   local kind = redis.call('TYPE', KEYS[i]).ok
-  if kind ~= 'none' and kind ~= (i <= 4 and 'hash' or 'stream') then
+  if kind ~= 'none' and kind ~= ((i <= 4 or i == 9) and 'hash' or 'stream') then
     return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' is a ' .. kind)
   end
 end
@@ -53,7 +55,7 @@ local now = server_ms()
 redis.call('XTRIM', audit, 'MINID', '~', digits(math.max(0, now - tonumber(ARGV[5]))))
 redis.call('XTRIM', rejected, 'MAXLEN', '~', ARGV[6])
 
-local at = 19 -- where the next section begins
+local at = 21 -- where the next section begins
 local function section(i)
   local first = at
   at = at + tonumber(ARGV[i])
@@ -110,6 +112,9 @@ for i = first, last, 2 do
   -- Entries come in rising order and once, so an id that is not above the last is already recorded.
   redis.pcall('XADD', clock, ARGV[i], 'now', ARGV[i + 1])
 end
+
+in_chunks('HSET', done, section(19))
+in_chunks('HDEL', done, section(20))
 
 redis.call('HSET', meta, 'cursor', ARGV[3], 'commit', ARGV[4])
 return { 0, ARGV[3] }

@@ -31,6 +31,7 @@ async def everything(store: RedisStore) -> dict[str, object]:
         "audit": [entry.fields for entry in await store.read_audit(limit=10_000)],
         "rejected": [entry.rejection for entry in await store.read_rejected(limit=10_000)],
         "clock": await store.clock_times(),
+        "done": {k: v async for k, v in store.load_done()},
     }
 
 
@@ -45,6 +46,7 @@ def full(before: int, after: int) -> ChangeSet:
         audit=[[("rule", b"p.r"), ("cause", b"1-0")], [("fact", b"\xff\x00")]],
         rejected=[Rejection(StreamId(3, 1), ((b"op", b"assert"), (b"code", b"spoof")), "F101", "bad", "fix it")],
         clock=[(StreamId(9, 1), 5), (StreamId(9, 2), 6)],
+        done={b"co1": b"how it ended", b"co2": b"otherwise"},
     )
 
 
@@ -59,6 +61,8 @@ async def test_a_commit_writes_every_part(store: RedisStore) -> None:
     found = await everything(store)
     assert found["facts"] == change.facts
     assert found["active"] == change.active
+    assert found["done"] == change.done
+    assert await store.get_done("co1") == b"how it ended"
     assert found["outbox"] == change.commands
     assert found["rows"] == ["c1", "c2"]
     assert found["audit"] == [tuple(fields) for fields in change.audit]
@@ -72,11 +76,15 @@ async def test_a_commit_writes_every_part(store: RedisStore) -> None:
 async def test_what_is_none_is_deleted(store: RedisStore) -> None:
     epoch = await lead(store)
     await store.commit(full(0, 1), epoch)
-    gone = step(1, 2, facts={b"f1": None, b"f3": b"3"}, active={b"a1": None}, meta={"revision": None})
+    gone = step(
+        1, 2, facts={b"f1": None, b"f3": b"3"}, active={b"a1": None}, meta={"revision": None}, done={b"co1": None}
+    )
     assert isinstance(await store.commit(gone, epoch), Committed)
     found = await everything(store)
     assert found["facts"] == {b"f2": b"two", b"f3": b"3"}
     assert found["active"] == {}
+    assert found["done"] == {b"co2": b"otherwise"}
+    assert await store.get_done("co1") is None
     assert await store.revision_in_force() is None
 
 
