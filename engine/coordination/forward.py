@@ -118,7 +118,8 @@ class Forward:
         case, declared = self.case, self.plan.by_name[step.name]
         if declared.action.command is None or step.ready_at is None or step.is_dropped or step.is_accepted:
             return False
-        if not self.may_go_forward() or step.run.way.active is not None or not self.follows_done(step):
+        is_deciding = step.run.way.active is not None and not step.run.wants_retry
+        if not self.may_go_forward() or is_deciding or not self.follows_done(step):
             return False
         if case.first_command_at is None and case.start_before is not None and self.desk.now >= case.start_before:
             return False

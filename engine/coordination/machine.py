@@ -132,7 +132,8 @@ class Machine:
             if course.way.active is not None:
                 self.ways_off.look(course)
             # What came late meanwhile is seen to before an outcome that it brought about ends it all.
-            if course.way.active is None and self.ways_off.note_cause(course) not in FORWARD_CAUSES:
+            is_free = course.way.active is None and self._may_decide()
+            if is_free and self.ways_off.note_cause(course) not in FORWARD_CAUSES:
                 self.ways_off.look(course)
             self._undo_ways_off(step)
         relation = relation_course(self.case)

@@ -56,6 +56,7 @@ class WaysOff:
     def look(self, course: Course) -> None:
         """Go on with what is being done, or see whether something must be."""
         if course.way.active is not None:
+            self._count(course)
             self._go_on(course)
             return
         cause = self.note_cause(course)
@@ -70,6 +71,19 @@ class WaysOff:
             way.cause, way.counting = cause, {}
             self.desk.has_changed = True
         return cause
+
+    def _count(self, course: Course) -> None:
+        """While one alternative is being done, what the others count goes on, or begins anew after a gap."""
+        cause = self.note_cause(course)
+        if not cause:
+            return
+        for option in self.causes.options(course, cause):
+            if option.name in course.way.taken:
+                continue
+            if self._may(course, option):
+                course.way.counting.setdefault(option.name, self.desk.now)
+            else:
+                course.way.counting.pop(option.name, None)
 
     # -- choosing ----------------------------------------------------------------
     def _choose(self, course: Course, cause: str) -> None:

@@ -244,7 +244,7 @@ class Plan:
 
     @cached_property
     def needed_ms(self) -> int:
-        """Longest time the steps may take, by their ``for`` and ``within``, until the last command.
+        """Longest time the steps may take, by ``for`` and ``within``, until the last command; of two ways the shorter.
 
         What is commanded by the deadline keeps its own ``within`` after it, and undo is not counted. A coordination
         whose deadline leaves less has NO_TIME.
@@ -253,12 +253,19 @@ class Plan:
 
         def begin(step: Step) -> int:
             if step.name not in begins:
-                earlier = [self.by_name[name] for name in step.after]
-                lasts = [begin(each) + (each.action.within_ms or 0) for each in earlier]
+                lasts = [min(end(each) for each in self._ways(name)) for name in step.after]
                 begins[step.name] = max(lasts, default=0) + (step.when.for_ms if step.when is not None else 0)
             return begins[step.name]
 
-        return max((begin(step) for step in self.steps), default=0)
+        def end(step: Step) -> int:
+            return begin(step) + (step.action.within_ms or 0)
+
+        return max((min(begin(each) for each in self._ways(step.name)) for step in self.steps), default=0)
+
+    def _ways(self, name: str) -> list[Step]:
+        """A step, and those that stand instead of it or that it stands instead of: one of them is enough."""
+        one = self.by_name[name]
+        return [one, *(s for s in self.steps if s.instead_of == name or s.name == one.instead_of)]
 
     @property
     def local_name(self) -> str:

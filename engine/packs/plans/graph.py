@@ -23,7 +23,7 @@ def check_graph(steps: Sequence[Step], known: Collection[str], problems: list[Pr
         named = (*step.after, *([step.instead_of] if step.instead_of is not None else []))
         for name in named:
             if name not in known:
-                hint = did_you_mean(name, known, "steps")
+                hint = did_you_mean(name, known, "steps") or "name a step of this plan"
                 complain(problems, step.span, "E603", f"'{step.name}' names no step {quoted(name)}", hint)
     if not by_name.keys() >= set(known):
         return False

@@ -152,7 +152,7 @@ def _read_relations(form: Form, known: list[str], steps: tuple[Step, ...], realm
 def _read_no_return(form: Form, known: list[str], steps: tuple[Step, ...]) -> str | None:
     given = form.scalar("no_return")
     if given is not None and given.text not in known:
-        hint = did_you_mean(given.text, known, "steps")
+        hint = did_you_mean(given.text, known, "steps") or "name a step of this plan"
         complain(form.problems, given.span, "E603", f"no step {quoted(given.text)}", hint)
     elif given is not None and any(s.name == given.text and s.action.command is None for s in steps):
         hint = "a cancel comes too late once the step is commanded; name one that is"

@@ -60,7 +60,7 @@ def _read_steps(form: Form, kind: str, known: Collection[str]) -> tuple[str, ...
     words = [word for each in given.items if (word := as_scalar(each, kind, form.problems))]
     for word in words:
         if word.text not in known:
-            hint = did_you_mean(word.text, known, "steps")
+            hint = did_you_mean(word.text, known, "steps") or "name a step of this plan"
             complain(form.problems, word.span, "E603", f"no step {quoted(word.text)}", hint)
     names = tuple(word.text for word in words)
     if len(set(names)) < max(2, len(names)):
