@@ -226,9 +226,11 @@ class Desk:
     def where(self, step: StepCase) -> str:
         """The place where a step's value is now; of one that moved nothing, where what it would move lies."""
         run = step.run
-        undo = step.undo
-        if undo is not None and undo.has_moved:
-            return undo.gets[0].place if undo.gets else undo.via
+        for undo in (undo for undo in step.undos.values() if undo.has_left and run.has_moved):
+            if not undo.has_arrived:
+                return undo.via
+            home = undo.gets or run.gives or run.owes
+            return home[0].place if home else undo.via
         if run.has_arrived and run.gets:
             return run.gets[0].place
         return run.via if run.has_moved else self._where_before(step)

@@ -221,7 +221,8 @@ class Judgement:
     def _tell_of_latecomers(self) -> None:
         """The verdict stands, but somebody must know that value came after it."""
         for step in self.case.steps.values():
-            if step.run.is_after_end and step.run.status == "confirmed" and not step.run.is_surplus:
+            run = step.run
+            if run.is_after_end and run.status == "confirmed" and run.has_moved and not run.is_surplus:
                 self.desk.escalate(step.name, "LATE", self.desk.where(step))
 
     def note_surplus(self) -> None:
