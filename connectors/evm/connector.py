@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from connectors.base import Connector, ConnectorContext, OutgoingCommand, SendResult, SendStatus
@@ -9,6 +10,8 @@ from connectors.evm.node import Node
 from connectors.evm.options import EvmOptions, parse_options
 from connectors.evm.sending import Sending
 from connectors.evm.sending_options import parse_sending
+from connectors.evm.watching import Watcher
+from engine.errors import LeaseLostError
 
 
 class EvmConnector(Connector):
@@ -18,6 +21,9 @@ class EvmConnector(Connector):
         super().__init__(context)
         options = parse_options(context.name, context.options)
         self.node = Node(options.node.address(), options.node.timeout)
+        self._notebook = context.notebook
+        self._pace = context.pace
+        self._watcher = None if options.watch is None else Watcher(context.name, options, options.watch, self.node)
         self._sending = _sending(context, options, self.node)
         if self._sending is not None:
             self.capabilities = replace(self.capabilities, verbs=self._sending.verbs)
@@ -28,9 +34,16 @@ class EvmConnector(Connector):
             await self._sending.start()
 
     async def watch(self) -> None:
-        """Follows what was sent."""
-        if self._sending is not None:
-            await self._sending.follow()
+        """Watches the network and follows what was sent, side by side; both begin again when one fails."""
+        try:
+            async with asyncio.TaskGroup() as halves:
+                if self._watcher is not None and self._pace is not None:
+                    halves.create_task(self._watcher.run(self._notebook, self._pace), name=f"heads:{self.name}")
+                if self._sending is not None:
+                    halves.create_task(self._sending.follow(), name=f"receipts:{self.name}")
+        except ExceptionGroup as failed:
+            # Who supervises decides by the kind of the error, and that another daemon leads goes before all else.
+            raise min(failed.exceptions, key=lambda error: not isinstance(error, LeaseLostError)) from failed
 
     async def send(self, command: OutgoingCommand) -> SendResult:
         """Sends the command's transaction, or the same one again."""

@@ -1,8 +1,8 @@
-"""A chain, a contract on it, and the sending half before them."""
+"""A chain, and either half of the connector before it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from connectors.evm.node import Node
 from tests.support.anvil import Anvil
 from tests.support.contracts import compiled
+from tests.support.evm_watch import Watched
 from tests.support.sending import KEY, KEY_VARIABLE, Desk
 
 
@@ -38,3 +39,17 @@ async def _desk(anvil: Anvil, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     await made.start()
     yield made
     await node.close()
+
+
+@pytest.fixture
+async def watching(anvil: Anvil) -> AsyncIterator[Callable[..., Watched]]:
+    """Makes watchers of the chain, and closes them."""
+    made: list[Watched] = []
+
+    def make(**watch: object) -> Watched:
+        made.append(Watched(anvil, **watch))
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.close()

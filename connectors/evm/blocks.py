@@ -1,0 +1,98 @@
+"""Blocks as a node gives them, as far as watching needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from connectors.evm.node import Call, Json, Node, NodeAwayError, quantity
+
+
+class ChainMovedError(Exception):
+    """The chain changed while it was being read, or several nodes behind one address disagree. Reading again helps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block's header.
+
+    Attributes:
+        time_ms: the block's own time, unix ms (blocks have whole seconds).
+        base_fee: wei; None before there were such fees.
+    """
+
+    number: int
+    hash: str
+    parent: str
+    time_ms: int
+    base_fee: int | None
+    gas_used: int
+    gas_limit: int
+
+    @classmethod
+    def of(cls, raw: Json) -> Block:
+        """From JSON.
+
+        Raises:
+            NodeAwayError: it is no block.
+        """
+        if not isinstance(raw, dict):
+            raise NodeAwayError("the node answers with no block where one must be")
+        fee = raw.get("baseFeePerGas")
+        return cls(
+            number=quantity(raw.get("number")),
+            hash=hash_of(raw.get("hash")),
+            parent=hash_of(raw.get("parentHash")),
+            time_ms=quantity(raw.get("timestamp")) * 1_000,
+            base_fee=None if fee is None else quantity(fee),
+            gas_used=quantity(raw.get("gasUsed")),
+            gas_limit=quantity(raw.get("gasLimit")),
+        )
+
+
+def hash_of(value: object) -> str:
+    """A 32-byte hash in lower case.
+
+    Raises:
+        NodeAwayError: it is none.
+    """
+    if isinstance(value, str) and len(value) == 66 and value.startswith("0x"):
+        return value.lower()
+    raise NodeAwayError(f"the node answers {str(value)[:80]!r} where a hash must stand")
+
+
+def header_call(number: int | str) -> Call:
+    """The question for one header, by number or tag."""
+    return Call("eth_getBlockByNumber", (hex(number) if isinstance(number, int) else number, False))
+
+
+async def headers(node: Node, numbers: Iterable[int]) -> list[Block]:
+    """The headers of these numbers, in their order.
+
+    Raises:
+        ChainMovedError: the node has one of them no more (or not yet).
+        NodeError: it cannot be asked.
+    """
+    asked = list(numbers)
+    answers = await node.batch([header_call(number) for number in asked])
+    found = []
+    for number, raw in zip(asked, answers, strict=True):
+        if raw is None:
+            raise ChainMovedError(f"block {number} is not there")
+        block = Block.of(raw)
+        if block.number != number:
+            raise NodeAwayError(f"the node answers block {block.number} for block {number}")
+        found.append(block)
+    return found
+
+
+def check_linked(chain: Sequence[Block]) -> None:
+    """Each block's parent is the one before it.
+
+    Raises:
+        ChainMovedError: not so.
+    """
+    for parent, child in pairwise(chain):
+        if child.parent != parent.hash:
+            raise ChainMovedError(f"block {child.number} does not stand on block {parent.number}")
