@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from connectors.evm.abi import AbiError, checksum_address
 from engine.errors import ConfigError
 
 _DURATION: Final = re.compile(r"([1-9]\d{0,8})(ms|s|m|h|d)\Z")
 _UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _WHOLE: Final = re.compile(r"(0|[1-9]\d{0,18})\Z")
-_ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}\Z")
 
 
 def _duration_ms(value: object) -> object:
@@ -34,9 +34,10 @@ def _whole(value: object) -> object:
 
 
 def _address(value: str) -> str:
-    if not _ADDRESS.match(value):
-        raise ValueError(f"'{value}' is no address; write 0x and 40 hex digits, in quotes")
-    return value.lower()
+    try:
+        return checksum_address(value).lower()
+    except AbiError as error:
+        raise ValueError(f"{error}; write it in quotes, all lower case or with its checksum") from error
 
 
 #: Milliseconds, written ``250ms``, ``30s``, ``10m``, ``4h``, ``30d``.

@@ -79,6 +79,11 @@ class Watched:
         self.notebook.cut_at = None
         self._look = None
 
+    async def move_to(self, anvil: Anvil) -> None:
+        """Begins another life, with another node."""
+        await self.restart()
+        self._options["node"] = {**self._options["node"], "url": anvil.url}
+
     async def close(self) -> None:
         if self._node is not None:
             await self._node.close()

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
 
 from engine.clock import wall_ms
 from tests.support.anvil import Anvil
 from tests.support.evm_watch import Watched
 
 Watching = Callable[..., Watched]
+
+
+@pytest.fixture
+def lasting_anvil(tmp_path: Path) -> Iterator[Anvil]:
+    """One that still knows its chain after it was stopped."""
+    chain = Anvil(state=tmp_path / "chain.json").start()
+    yield chain
+    chain.stop()
 
 
 async def test_a_head_is_told_with_fees_finality_and_times(watching: Watching) -> None:
@@ -53,9 +64,9 @@ async def test_what_stays_the_same_is_told_again_only_to_renew_it(anvil: Anvil, 
     assert len(eager.notebook.said("assert", "network")) == 3
 
 
-async def test_a_node_that_is_gone_is_told_and_its_facts_are_left_to_age(anvil: Anvil, watching: Watching) -> None:
+async def test_a_node_that_is_gone_is_told_and_its_facts_are_left_to_age(lasting_anvil: Anvil) -> None:
+    anvil, watched = lasting_anvil, Watched(lasting_anvil, renew="1ms")
     anvil.mine()
-    watched = watching(renew="1ms")
     await watched.look()
     before = watched.notebook.observed_at_ms("network")
     anvil.stop()
@@ -70,11 +81,14 @@ async def test_a_node_that_is_gone_is_told_and_its_facts_are_left_to_age(anvil: 
     anvil.mine()
     await watched.look()
     assert watched.notebook.fact("network")["state"] == "ok"
+    assert watched.notebook.fact("network")["height"] == "2"
     assert watched.notebook.fact("incident")["open"] is False
+    assert watched.notebook.said("reorg") == []
+    await watched.close()
 
 
-async def test_an_incident_of_an_earlier_life_is_closed_by_the_next(anvil: Anvil, watching: Watching) -> None:
-    watched = watching()
+async def test_an_incident_of_an_earlier_life_is_closed_by_the_next(lasting_anvil: Anvil) -> None:
+    anvil, watched = lasting_anvil, Watched(lasting_anvil)
     await watched.look()
     anvil.stop()
     await watched.look(2)
@@ -82,6 +96,7 @@ async def test_an_incident_of_an_earlier_life_is_closed_by_the_next(anvil: Anvil
     anvil.start()
     await watched.look()
     assert watched.notebook.fact("incident")["open"] is False
+    await watched.close()
 
 
 async def test_one_failure_is_no_state(anvil: Anvil, watching: Watching) -> None:

@@ -10,13 +10,13 @@ from tests.support.contracts import call, compiled
 from tests.support.evm_watch import Watched
 
 Watching = Callable[..., Watched]
-OWNER = "0x" + "Ab" * 20
+OWNER = "0x" + "ab" * 20
 
 
 async def test_balances_are_told_to_the_last_unit(anvil: Anvil, watching: Watching) -> None:
     token = anvil.deploy(compiled("token").bytecode)
     anvil.transact(token, call("mint(address,uint256)", OWNER, 2**200 + 1))
-    anvil.transact(OWNER.lower(), value=10**18 + 7)
+    anvil.transact(OWNER, value=10**18 + 7)
     anvil.mine()
     balances = [
         {"address": OWNER, "owner": "desk", "asset": "eth"},
@@ -49,7 +49,7 @@ async def test_a_balance_of_a_removed_block_is_replaced_by_that_of_the_new_one(
 ) -> None:
     watched = watching(balances=[{"address": OWNER, "asset": "eth"}])
     anvil.mine()
-    anvil.transact(OWNER.lower(), value=5)
+    anvil.transact(OWNER, value=5)
     anvil.mine(3)
     await watched.look()
     assert watched.notebook.fact("balance")["amount"] == "5"
