@@ -100,11 +100,14 @@ class Capabilities:
         marks_sent: sending and marking as sent are one atomic act, so a try cut off by a crash has left no effect.
         reports_later: a ``sent`` command is followed by a report, whose absence is worth an ``unknown``.
         verbs: the verbs it knows; others are refused before they are taken. None: any.
+        remembers: it notes each command durably before anything leaves. So its ``failed`` speaks for every try of that
+            id, also those that were cut off, and ``recall`` answers for what is not to be tried again.
     """
 
     marks_sent: bool = False
     reports_later: bool = True
     verbs: frozenset[str] | None = None
+    remembers: bool = False
 
 
 class CommandSink(Protocol):
@@ -197,6 +200,7 @@ class ConnectorContext:
         sink: the way out through Redis; only the ``redis`` connector needs it.
         notebook: what it may note durably, and where its observations go.
         pace: wakes it regularly; None where nothing watches.
+        timeout_ms: a send that takes longer is cut off.
     """
 
     name: str
@@ -204,6 +208,7 @@ class ConnectorContext:
     sink: CommandSink | None = None
     notebook: Notebook = field(default_factory=NoNotebook)
     pace: Pace | None = None
+    timeout_ms: int = 10_000
 
 
 class Connector(ABC):
@@ -237,6 +242,13 @@ class Connector(ABC):
     @abstractmethod
     async def send(self, command: OutgoingCommand) -> SendResult:
         """Tries once. Must stand being called again with the same id, and being cancelled at any await."""
+
+    async def recall(self, command_id: str) -> SendResult:
+        """What it knows of a command of which a try was cut off, and which has expired or was withdrawn since.
+
+        Asked only of a connector that ``remembers``.
+        """
+        return SendResult(SendStatus.UNKNOWN, {"reason": f"nothing is remembered of {command_id}"})
 
     async def stop(self) -> None:  # noqa: B027 - most connectors have nothing to close
         """Closes what ``start`` opened. Called once, after the last send has returned or was cancelled."""

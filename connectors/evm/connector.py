@@ -26,7 +26,7 @@ class EvmConnector(Connector):
         self._watcher = None if options.watch is None else Watcher(context.name, options, options.watch, self.node)
         self._sending = _sending(context, options, self.node)
         if self._sending is not None:
-            self.capabilities = replace(self.capabilities, verbs=self._sending.verbs)
+            self.capabilities = replace(self.capabilities, verbs=self._sending.verbs, remembers=True)
 
     async def start(self) -> None:
         """Loads the key, if it sends."""
@@ -52,6 +52,10 @@ class EvmConnector(Connector):
             return SendResult(SendStatus.REFUSED, {"reason": reason})
         return await self._sending.send(command)
 
+    async def recall(self, command_id: str) -> SendResult:
+        """What is noted of a command that is not to be sent any more."""
+        return await (super().recall(command_id) if self._sending is None else self._sending.recall(command_id))
+
     async def stop(self) -> None:
         """Closes the node's connections."""
         await self.node.close()
@@ -62,4 +66,4 @@ def _sending(context: ConnectorContext, options: EvmOptions, node: Node) -> Send
         return None
     sending = parse_sending(context.name, options.send)
     place = f"connector '{context.name}': options.send"
-    return Sending(sending, place, options.network, options.chain_id, node, context.notebook, context.pace)
+    return Sending(sending, place, options.network, options.chain_id, node, context)

@@ -32,6 +32,8 @@ _LONGEST_WAIT_MS: Final = 30_000
 #: What nodes say of a transaction that they have, or of whose nonce they know better.
 _KNOWN: Final = ("already known", "alreadyknown", "already imported", "known transaction", "nonce too low", "oldnonce")
 _TOO_CHEAP: Final = ("underpriced", "less than block base fee", "fee too low", "too low for the next block")
+#: There is one with that nonce in the pool, and this one does not offer enough more.
+_BESIDE_ANOTHER: Final = "replacement"
 
 
 def is_known_already(refused: NodeRefusedError) -> bool:
@@ -236,21 +238,35 @@ class Following:
         except NodeRefusedError as refused:
             if is_known_already(refused):
                 return  # the next look sees where it stands
-            if any(words in refused.message.lower() for words in _TOO_CHEAP):
+            if await self._is_too_cheap(note, refused):
                 await self._replace(note, view, refused.message, cancels=note.last.cancels or self._is_over(note))
                 return
             await self._miss(note, view, refused.message)
             return
         await self._waits(note, view)
 
+    async def _is_too_cheap(self, note: Note, refused: NodeRefusedError) -> bool:
+        """It offers too little by itself, or beside an earlier version of it; not beside another program's."""
+        said = refused.message.lower()
+        if not any(words in said for words in _TOO_CHEAP):
+            return False
+        if _BESIDE_ANOTHER not in said:
+            return True
+        return any([await self._chain.knows(tx) for tx in note.hashes[1:]])
+
     async def _waits(self, note: Note, view: View) -> None:
         """A node has it in its pool."""
         now_ms, since_ms = wall_ms(), note.waits_since_ms
-        if since_ms is not None and note.seen:
-            is_next = note.nonce == view.used[note.sender]
+        # A clock that was set back begins to count anew.
+        if since_ms is not None and since_ms <= now_ms and note.seen:
             is_late = now_ms - since_ms >= self._options.stuck_after and view.head.number > note.last.block
-            if is_next and is_late:
+            if is_late and note.nonce == view.used[note.sender]:
                 await self._replace(note, view, "no block took it", cancels=note.last.cancels or self._is_over(note))
+            elif is_late and note.nonce == self._lowest(note.sender) and note.state != telling.STUCK:
+                before = view.used[note.sender]
+                await self._tell(
+                    telling.stand(note, telling.STUCK), view, f"nonce {before} comes first; nobody uses it"
+                )
             return
         state = telling.PENDING if note.state in ("", telling.MISSING) else note.state
         told, said = note.told, list[Observation]()
@@ -263,6 +279,10 @@ class Following:
         if is_new:
             said.append(self._fact(note, view))
         await self._book.change(note, said)
+
+    def _lowest(self, sender: str) -> int:
+        """Nonce of the account's first transaction that waits for a block."""
+        return min(note.nonce for note in self._book.open.values() if note.sender == sender and note.mined is None)
 
     async def _replace(self, note: Note, view: View, why: str, *, cancels: bool) -> None:
         """A higher offer at the same nonce, noted before a node sees it."""
@@ -287,15 +307,15 @@ class Following:
     async def _miss(self, note: Note, view: View, reason: str) -> None:
         """No node has it. After a while that is told; what becomes of it may still be seen."""
         now_ms = wall_ms()
-        since_ms = now_ms if note.missing_since_ms is None else min(note.missing_since_ms, now_ms)
+        since_ms = note.missing_since_ms
+        if since_ms is None or since_ms > now_ms:
+            state = note.state if note.state == telling.UNCONFIRMED else telling.MISSING
+            await self._tell(telling.stand(note, state, missing_since_ms=now_ms, waits_since_ms=None), view, reason)
+            return
         if now_ms - since_ms >= self._options.unknown_after and note.told not in ("unknown", "done", "failed"):
             note = telling.stand(note, telling.MISSING, told="unknown", missing_since_ms=since_ms, waits_since_ms=None)
             detail = {"reason": reason, "tx": note.last.hash, "nonce": note.nonce}
             await self._tell(note, view, reason, telling.report(note, "unknown", detail))
-        elif note.missing_since_ms is None:
-            state = note.state if note.state == telling.UNCONFIRMED else telling.MISSING
-            note = telling.stand(note, state, missing_since_ms=since_ms, waits_since_ms=None)
-            await self._tell(note, view, reason)
 
     def _is_over(self, note: Note) -> bool:
         """It is not to be pushed any more. What was told as done is, whatever the time."""

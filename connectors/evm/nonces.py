@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,8 +35,7 @@ async def next_nonce(chain: Chain, book: Book, chain_id: int, sender: str) -> in
     mine = {note.nonce: note.mined is None for note in book.open.values() if note.sender == sender}
     if sum(mine.values()) >= MAX_OPEN:
         raise NoNonceError(f"{MAX_OPEN} transactions wait for a block, which is as many as may be")
-    used = await chain.nonces_used(sender)
-    pooled = max(used, await chain.nonces_used(sender, with_pool=True))
+    pooled = max(await asyncio.gather(chain.nonces_used(sender), chain.nonces_used(sender, with_pool=True)))
     wanted = max(book.next_nonce(chain_id, sender), pooled)
     gap = next((n for n in range(pooled, wanted) if n not in mine), None)
     if gap is not None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, Final
 
 from connectors.evm.calls import Call
 from connectors.evm.chain import Chain, Receipt, is_revert, revert_data
 from connectors.evm.node import NodeRefusedError
 from connectors.evm.notes import Note, Outcome
 from connectors.evm.reverts import reason_of
+
+#: Characters of events in one report; a journal entry holds four times as much.
+_MAX_EVENTS: Final = 16_384
 
 
 def request_of(note: Note) -> dict[str, str]:
@@ -49,6 +53,8 @@ async def outcome_of(chain: Chain, note: Note, receipt: Receipt, call: Call | No
     if not receipt.succeeded:
         return Outcome("failed", detail | await _why(chain, note, receipt, call))
     events = call.said(receipt.logs) if call is not None else {}
+    if len(json.dumps(events)) > _MAX_EVENTS:
+        detail["reason"], events = "it is done; its events are too long to be told", {}
     return Outcome("done", detail | ({"events": events} if events else {}))
 
 

@@ -8,17 +8,18 @@ a command's transaction have its one nonce, of which a chain takes one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
-from connectors.base import Notebook, OutgoingCommand, Pace, SendResult, SendStatus
+from connectors.base import ConnectorContext, OutgoingCommand, SendResult, SendStatus
 from connectors.evm.abi import AbiError
 from connectors.evm.calls import Call, Deed, compile_calls
 from connectors.evm.chain import Chain, Rpc, is_revert, revert_data
 from connectors.evm.fees import Market, first_offer
 from connectors.evm.following import Following, is_known_already
 from connectors.evm.keys import Signer, load_signer
-from connectors.evm.node import NodeAwayError, NodeRefusedError
+from connectors.evm.node import NodeAwayError, NodeError, NodeRefusedError
 from connectors.evm.nonces import NoNonceError, next_nonce
 from connectors.evm.notes import Book, Note, Outcome
 from connectors.evm.replacement import signed_version
@@ -41,8 +42,7 @@ class Sending:
         network: str,
         chain_id: int,
         rpc: Rpc,
-        notebook: Notebook,
-        pace: Pace | None,
+        context: ConnectorContext,
     ) -> None:
         """Reads what is configured; asks nobody.
 
@@ -52,8 +52,7 @@ class Sending:
             network: the network's id in facts.
             chain_id: the chain that transactions are signed for.
             rpc: a node of it.
-            notebook: of the connector.
-            pace: wakes the following.
+            context: of the connector: its notebook, the pace, and how long a send may take.
 
         Raises:
             ConfigError: C141, a call or a contract is described wrongly.
@@ -62,13 +61,16 @@ class Sending:
         self._place = place
         self._chain_id = chain_id
         self._chain = Chain(rpc)
-        self._book = Book(notebook)
+        self._book = Book(context.notebook)
         self._calls: Mapping[str, Call] = compile_calls(options, place)
-        self._following = Following(options, network, chain_id, self._chain, self._book, self._calls, pace)
+        self._following = Following(options, network, chain_id, self._chain, self._book, self._calls, context.pace)
         self._signer: Signer | None = None
         #: One nonce at a time.
         self._desk = asyncio.Lock()
-        self._at_desk: set[asyncio.Task[Note | SendResult]] = set()
+        self._at_desk: dict[str, asyncio.Task[Note | SendResult]] = {}
+        # A send asks before it signs, asks again while it signs, and hands over. None of that shall be cut off from
+        # outside: then nobody would know how far it came.
+        self._within_s = context.timeout_ms / 4_000
 
     @property
     def verbs(self) -> frozenset[str]:
@@ -109,18 +111,28 @@ class Sending:
         it. ``refused``: it would revert, or its arguments do not fit. ``failed``: nothing was signed.
         """
         await self._book.read()
+        await self._left_desk(command.id)
         known = self._known(command.id)
         if isinstance(known, SendResult):
             return known
         if known is None:
-            try:
-                made = await self._make(command)
-            except NodeAwayError as away:
-                return _failed(str(away))
+            made = await self._make(command)
             if isinstance(made, SendResult):
                 return made
             known = made
         return await self._hand_over(known)
+
+    async def recall(self, command_id: str) -> SendResult:
+        """What became of a command that is not to be sent any more: as noted, or surely nothing."""
+        await self._book.read()
+        await self._left_desk(command_id)
+        known = self._known(command_id)
+        if known is None:
+            return SendResult(SendStatus.FAILED, {"reason": "it expired, or was withdrawn, before it was signed"})
+        if isinstance(known, SendResult):
+            return known
+        self._following.wake()
+        return SendResult(SendStatus.SENT, {"tx": known.last.hash, "nonce": known.nonce})
 
     def _known(self, command_id: str) -> Note | SendResult | None:
         ended = self._book.ended.get(command_id)
@@ -132,11 +144,7 @@ class Sending:
         return note
 
     async def _make(self, command: OutgoingCommand) -> Note | SendResult:
-        """Signs and notes the command's transaction; or says why not, and nothing is signed.
-
-        Raises:
-            NodeAwayError: the node cannot be asked.
-        """
+        """Signs and notes the command's transaction; or says why not, and nothing is signed."""
         signer = self._signer
         call = self._calls.get(command.verb)
         if signer is None or call is None:
@@ -145,25 +153,33 @@ class Sending:
             deed = call.deed(command, signer.address)
         except (AbiError, ValueError) as error:
             return _refused(str(error))
-        # Before anything else: another chain's nonces and estimates would be taken for this one's.
-        if (found := await self._chain.chain_id()) != self._chain_id:
-            return _failed(f"the node is of chain {found}, not of {self._chain_id}")
-        gas = await self._gas(signer, call, deed)
+        try:
+            async with asyncio.timeout(self._within_s):
+                # Before anything else: another chain's nonces and estimates would be taken for this one's.
+                if (found := await self._chain.chain_id()) != self._chain_id:
+                    return _failed(f"the node is of chain {found}, not of {self._chain_id}")
+                gas = await self._gas(signer, call, deed)
+        except (NodeError, TimeoutError) as error:
+            return _failed(_words(error))
         if isinstance(gas, SendResult):
             return gas
         # A send that is cut off must not leave it open whether the note was written.
-        return await asyncio.shield(self._at(self._note(command, signer, deed, gas)))
+        task = asyncio.create_task(self._note(command, signer, deed, gas))
+        self._at_desk[command.id] = task
+        task.add_done_callback(partial(self._leave_desk, command.id))
+        return await asyncio.shield(task)
 
-    def _at(self, work: Coroutine[Any, Any, Note | SendResult]) -> asyncio.Task[Note | SendResult]:
-        task = asyncio.create_task(work)
-        self._at_desk.add(task)
-        task.add_done_callback(self._left)
-        return task
-
-    def _left(self, task: asyncio.Task[Note | SendResult]) -> None:
-        self._at_desk.discard(task)
+    def _leave_desk(self, command_id: str, task: asyncio.Task[Note | SendResult]) -> None:
+        if self._at_desk.get(command_id) is task:
+            del self._at_desk[command_id]
         if not task.cancelled():
             task.exception()  # whoever waited has it; if nobody does any more, it is not lost on anyone
+
+    async def _left_desk(self, command_id: str) -> None:
+        """Waits until an earlier try of the command, that was cut off, is either noted or was not signed."""
+        while (task := self._at_desk.get(command_id)) is not None:
+            await asyncio.wait([task])
+            await asyncio.sleep(0)  # for it to leave
 
     async def _gas(self, signer: Signer, call: Call, deed: Deed) -> int | SendResult:
         """The limit; or a refusal, if the call would revert now."""
@@ -183,23 +199,23 @@ class Sending:
         return gas
 
     async def _note(self, command: OutgoingCommand, signer: Signer, deed: Deed, gas: int) -> Note | SendResult:
-        """Gives the command a nonce and signs; durable when it returns, and no node has seen it.
-
-        Raises:
-            NodeAwayError: the node cannot be asked.
-        """
+        """Gives the command a nonce and signs; durable when it returns, and no node has seen it."""
         async with self._desk:
             known = self._known(command.id)
             if known is not None:
                 return known
-            head = await self._chain.head()
-            offer = first_offer(Market(head.base_fee, await self._chain.tip()), self._options.fees)
+            try:
+                async with asyncio.timeout(self._within_s):
+                    head, tip, nonce = await asyncio.gather(
+                        self._chain.head(),
+                        self._chain.tip(),
+                        next_nonce(self._chain, self._book, self._chain_id, signer.address),
+                    )
+            except (NodeError, NoNonceError, TimeoutError) as error:
+                return _failed(_words(error))
+            offer = first_offer(Market(head.base_fee, tip), self._options.fees)
             if offer is None:
                 return _failed(f"the base fee is {head.base_fee} wei, max_fee is {self._options.fees.max_fee}")
-            try:
-                nonce = await next_nonce(self._chain, self._book, self._chain_id, signer.address)
-            except NoNonceError as none:
-                return _failed(str(none))
             # Dispatch has compared it with the time of Redis; since then at most its time limit has passed.
             if command.expires_ms is not None and wall_ms() > command.expires_ms:
                 return _refused("it has expired before it was sent")
@@ -212,10 +228,11 @@ class Sending:
         """To the node's pool. Whatever it answers, the note stands, and following goes on from there."""
         detail: dict[str, Any] = {"tx": note.last.hash, "nonce": note.nonce, "max_fee": str(note.last.max_fee)}
         try:
-            await self._chain.broadcast(note.last.raw)
-        except NodeAwayError as away:
+            async with asyncio.timeout(self._within_s):
+                await self._chain.broadcast(note.last.raw)
+        except (NodeAwayError, TimeoutError) as error:
             self._following.wake()
-            return SendResult(SendStatus.SENT, detail | {"waits": str(away)})
+            return SendResult(SendStatus.SENT, detail | {"waits": _words(error)})
         except NodeRefusedError as refused:
             if not is_known_already(refused):
                 self._following.wake()
@@ -246,6 +263,10 @@ def _told(outcome: Outcome) -> SendResult:
 
 def _refused(reason: str) -> SendResult:
     return SendResult(SendStatus.REFUSED, {"reason": reason})
+
+
+def _words(error: Exception) -> str:
+    return str(error) or "the node did not answer in time"
 
 
 def _failed(reason: str) -> SendResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -106,19 +106,23 @@ class Carrier:
         verbs = route.connector.capabilities.verbs
         if verbs is not None and command.verb not in verbs:
             return SendResult(SendStatus.REFUSED, {"reason": f"the connector has no verb '{command.verb}'"})
+        return await self._guarded(route, command.id, route.connector.send(command))
+
+    async def _guarded(self, route: Route, command_id: str, work: Awaitable[SendResult]) -> SendResult:
+        """What the connector answers, or what its silence or its failure means."""
         # Where sending and marking are one act, the row says whether it left; so a try can fail, but not be unknown.
         lost = SendStatus.FAILED if route.connector.capabilities.marks_sent else SendStatus.UNKNOWN
         timeout_ms = route.lane.settings.timeout_ms
         try:
             async with asyncio.timeout(timeout_ms / 1000):
-                return await route.connector.send(command)
+                return await work
         except TimeoutError:
             return SendResult(lost, {"reason": f"no answer within {timeout_ms} ms"}, Retry.LATER)
         except LockstepError as error:
             return SendResult(lost, {"code": error.code, "reason": error.message}, error.retry)
         except Exception as error:
             # The supervisor of connectors: a bug in one must not stop the others, nor pass for an outcome.
-            _LOG.exception("a connector failed", connector=command.connector, command=command.id)
+            _LOG.exception("a connector failed", connector=route.connector.name, command=command_id)
             return SendResult(lost, {"reason": f"{type(error).__name__}: {error}"}, Retry.LATER)
 
     async def _conclude(self, route: Route, item: Waiting, taken: Taken, result: SendResult) -> None:
@@ -142,7 +146,8 @@ class Carrier:
                 lane.put_back(item, self._clock() + wait_ms)
                 return
         status, detail = result.status, {**result.detail, "attempt": taken.tries}
-        if status is SendStatus.FAILED and result.wants_retry and item.may_have_left:
+        remembers = route.connector.capabilities.remembers
+        if status is SendStatus.FAILED and result.wants_retry and item.may_have_left and not remembers:
             # This try did not leave, but an earlier one may have. Only the receiver's own word would end it.
             status = SendStatus.UNKNOWN
         await self._tell(route, item.command_id, status, detail)
@@ -167,6 +172,9 @@ class Carrier:
             raise LeaseLostError("L103", f"epoch {self._epoch} may take no more commands", "another daemon leads")
         if why in ("withdrawn", "expired"):
             await self._results.write(item.command_id, why, {})
+        elif why == "sent" and item.may_have_left and route.connector.capabilities.remembers:
+            recalled = await self._guarded(route, item.command_id, route.connector.recall(item.command_id))
+            await self._tell(route, item.command_id, recalled.status, recalled.detail)
         elif why == "sent" and item.may_have_left:
             reason = "withdrawn or expired after a try whose outcome is not known"
             await self._results.write(item.command_id, SendStatus.UNKNOWN.value, {"reason": reason})

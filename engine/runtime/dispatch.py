@@ -301,7 +301,8 @@ class Dispatch:
 
     def _build(self, name: str) -> Route:
         wanted = self._settings.connector(name)
-        connector = self._registry.build(wanted.type, replace(self._context(name, wanted.options), sink=self._sink))
+        context = replace(self._context(name, wanted.options), sink=self._sink, timeout_ms=wanted.timeout_ms)
+        connector = self._registry.build(wanted.type, context)
         route = Route(connector, Lane(name, wanted, monotonic_ms()))
         self._routes[name] = route
         return route

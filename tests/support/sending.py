@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from connectors.base import Observation, OutgoingCommand, SendResult
+from connectors.base import ConnectorContext, Observation, OutgoingCommand, SendResult
 from connectors.evm.node import Node
 from connectors.evm.notes import Note
 from connectors.evm.sending import Sending
@@ -39,12 +40,18 @@ class MemoryNotebook:
     observations: list[Observation] = field(default_factory=list)
     #: Called before each write.
     before: Callable[[], None] = lambda: None
+    #: Writes wait for it, as they do for a Redis that is away.
+    gate: asyncio.Event | None = None
+    waiting: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def read(self) -> dict[str, str]:
         return dict(self.notes)
 
     async def write(self, notes: Mapping[str, str | None], observations: Sequence[Observation] = ()) -> None:
         self.before()
+        if self.gate is not None:
+            self.waiting.set()
+            await self.gate.wait()
         for name, text in notes.items():
             if text is None:
                 self.notes.pop(name, None)
@@ -62,11 +69,15 @@ class Wire:
     after: Callable[[str, Any], None] = lambda _method, _answer: None
     #: A method of which the node says that there is nothing.
     forgets: str = ""
+    #: A method that the node never answers.
+    hangs: str = ""
     asked: list[str] = field(default_factory=list)
 
     async def call(self, method: str, *params: Json) -> Json:
         self.asked.append(method)
         self.before(method, params)
+        if method == self.hangs:
+            await asyncio.Event().wait()
         answer = await self.node.call(method, *params)
         self.after(method, answer)
         return None if method == self.forgets else answer
@@ -84,8 +95,9 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.wire = Wire(self.node)
+        context = ConnectorContext("eth", notebook=self.notebook)
         place = "connectors.eth.options.send"
-        self.sending = Sending(options(self.purse, self.more), place, "eth", CHAIN_ID, self.wire, self.notebook, None)
+        self.sending = Sending(options(self.purse, self.more), place, "eth", CHAIN_ID, self.wire, context)
 
     async def again(self, **more: Any) -> Desk:  # noqa: ANN401 - as in the file
         """The next life."""

@@ -261,6 +261,48 @@ async def _live_until_killed(desk: Desk, command: str, cut_at: int) -> Desk:
     return desk
 
 
+async def test_a_slow_node_is_left_before_anybody_cuts_the_send_off(desk: Desk) -> None:
+    desk.wire.hangs = "eth_estimateGas"
+    desk.sending._within_s = 0.01
+    sent = await desk.send(payment("c1"))
+    assert (sent.status, sent.retry) == (SendStatus.FAILED, Retry.LATER)
+    assert "in time" in sent.detail["reason"]
+    assert desk.notebook.notes == {}
+    desk.wire.hangs = "eth_sendRawTransaction"
+    assert (await desk.send(payment("c1", attempt=2))).status is SendStatus.SENT
+    desk.wire.hangs = ""
+    assert (await desk.send(payment("c1", attempt=3))).status is SendStatus.SUBMITTED
+
+
+async def test_what_was_cut_off_while_it_was_noted_is_waited_for_before_anything_is_said(desk: Desk) -> None:
+    """The notebook waits for Redis; that the first try failed must not be said while its note may still be written."""
+    gate = asyncio.Event()
+    desk.notebook.gate = gate
+    first = asyncio.create_task(desk.send(payment("c1")))
+    async with asyncio.timeout(10):
+        await desk.notebook.waiting.wait()
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    recalling = asyncio.create_task(desk.sending.recall("c1"))
+    again = asyncio.create_task(desk.send(payment("c1", attempt=2)))
+    await desk.node.call("eth_blockNumber")
+    assert not recalling.done()
+    assert not again.done()
+    gate.set()
+    recalled, sent = await asyncio.gather(recalling, again)
+    assert recalled.status is SendStatus.SENT
+    assert sent.status is SendStatus.SUBMITTED
+    assert recalled.detail["tx"] == sent.detail["tx"]
+
+
+async def test_what_was_never_signed_is_recalled_as_failed_and_what_ended_as_it_ended(desk: Desk) -> None:
+    assert (await desk.sending.recall("c1")).status is SendStatus.FAILED
+    await desk.send(payment("c2"))
+    desk.mine()
+    await desk.round()
+    assert (await desk.sending.recall("c2")).status is SendStatus.DONE
+
+
 async def test_what_expires_before_it_is_signed_is_refused(desk: Desk) -> None:
     sent = await desk.send(payment("c1", expires_ms=wall_ms() - 1))
     assert sent.status is SendStatus.REFUSED

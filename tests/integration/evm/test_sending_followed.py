@@ -310,6 +310,48 @@ async def test_nothing_is_signed_above_a_nonce_that_the_node_has_not_seen(desk: 
     assert "nonce 0" in sent.detail["reason"]
 
 
+async def test_what_waits_behind_a_nonce_that_nobody_uses_is_told_as_stuck(desk: Desk) -> None:
+    other = desk.by_another()
+    assert (await desk.send(payment("c1"))).detail["nonce"] == 1
+    desk.anvil.rpc("anvil_dropTransaction", other)
+    await desk.round()
+    desk.mine()
+    as_if_noted_long_ago(desk, "c1")
+    desk = await desk.again()
+    await desk.round()
+    await desk.round()
+    assert desk.states("c1") == ["pending", "stuck"]
+    assert "nonce 0 comes first" in desk.notebook.observations[-1].data["reason"]
+    desk.by_another(nonce="0x0")
+    desk.mine()
+    await desk.round()
+    assert desk.statuses("c1") == ["done"]
+
+
+async def test_another_programs_transaction_is_not_outbid(desk: Desk) -> None:
+    """It came first, in the pool that ours was lost from; if it is mined, ours has failed, and that is known."""
+    await desk.send(payment("c1"))
+    await desk.round()
+    desk.anvil.rpc("anvil_dropAllTransactions")
+    fees = {"maxPriorityFeePerGas": hex(10**9), "maxFeePerGas": hex(3 * 10**9)}
+    other = desk.by_another(**fees)
+    await desk.round()
+    assert len(desk.note("c1").versions) == 1
+    desk.mine(80)
+    await desk.round()
+    assert desk.reports("c1")[-1][1]["by"] == other
+
+
+async def test_a_clock_that_was_set_back_delays_and_loses_nothing(desk: Desk) -> None:
+    desk = await stuck(desk, "c1")
+    as_if_noted_long_ago(desk, "c1", waits_since_ms=wall_ms() + 10**12)
+    desk = await desk.again()
+    await desk.round()
+    waits_since_ms = desk.note("c1").waits_since_ms
+    assert waits_since_ms is not None
+    assert waits_since_ms <= wall_ms()
+
+
 # -- the loop --------------------------------------------------------------------------------------------
 async def test_following_wakes_for_a_send_and_goes_on_after_a_node_that_was_away(desk: Desk) -> None:
     wakes: list[Any] = []
