@@ -142,6 +142,7 @@ class Receiver:
 
     effects: dict[str, OutgoingCommand] = field(default_factory=dict)
     tries: list[OutgoingCommand] = field(default_factory=list)
+    remembers: dict[str, SendResult] = field(default_factory=dict)
     script: Callable[[OutgoingCommand], SendResult | BaseException] = lambda _: SendResult(SendStatus.DONE)
     gate: asyncio.Event | None = None
     stopped: int = 0
@@ -171,6 +172,10 @@ def told_registry(receiver: Receiver, capabilities: Capabilities | None = None) 
             if isinstance(answer, BaseException):
                 raise answer
             return answer
+
+        async def recall(self, command_id: str) -> SendResult:
+            known = receiver.remembers.get(command_id)
+            return known or await super().recall(command_id)
 
         async def stop(self) -> None:
             receiver.stopped += 1

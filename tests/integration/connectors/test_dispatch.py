@@ -160,6 +160,29 @@ async def test_a_command_that_may_have_left_is_never_called_withdrawn(bench: Ben
         await bench.told(("c1", "unknown"))
 
 
+async def test_a_connector_that_remembers_is_asked_about_what_may_have_left(bench: Bench, receiver: Receiver) -> None:
+    bench.registry = told_registry(receiver, Capabilities(remembers=True))
+    bench.settings = told_settings(retry={"tries": "9", "base": "1h", "cap": "1h"})
+    receiver.script = lambda _: SendResult(SendStatus.UNKNOWN, {}, LATER)
+    receiver.remembers["c1"] = SendResult(SendStatus.FAILED, {"reason": "it never left"})
+    async with bench.dispatching() as dispatch:
+        await bench.commit(outgoing(1), outgoing(2))
+        await bench.eventually(lambda: dispatch.waiting.get("executor") == 2 and len(receiver.tries) == 2)
+        await bench.commit(withdrawn=("c1", "c2"))
+        await bench.told(("c1", "failed"), ("c2", "unknown"))
+
+
+async def test_the_failure_of_a_connector_that_remembers_speaks_for_earlier_tries(
+    bench: Bench, receiver: Receiver
+) -> None:
+    bench.registry = told_registry(receiver, Capabilities(remembers=True))
+    answers = iter([SendStatus.UNKNOWN, SendStatus.FAILED, SendStatus.FAILED])
+    receiver.script = lambda _: SendResult(next(answers), {}, LATER)
+    async with bench.dispatching():
+        await bench.commit(outgoing(1))
+        await bench.told(("c1", "failed"))
+
+
 async def test_a_command_that_surely_did_not_leave_can_be_withdrawn_between_tries(
     bench: Bench, receiver: Receiver
 ) -> None:
