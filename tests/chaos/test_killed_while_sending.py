@@ -45,6 +45,7 @@ connectors:
       network: eth
       chain_id: 31337
       node: {{url: "{url}"}}
+      watch: {{every: 100ms}}
       send:
         key: {{env: {variable}}}
         fees: {{max_fee: 100 gwei}}
