@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from engine import limits
 from engine.errors import FactRejectedError
@@ -42,6 +42,18 @@ _REFUSALS: Final[dict[Taken, tuple[str, str, str]]] = {
 }
 
 
+class Recalled(Protocol):
+    """What deciding again must be told, because the journal does not say it."""
+
+    def is_signed(self, entry: StreamId) -> bool:
+        """Whether the signature of that entry fitted the secret."""
+        ...
+
+    def passed_over(self, schedule: str, at: int) -> int | None:
+        """Up to where the occurrences of a schedule were missed when the one at ``at`` was due; None: it was not."""
+        ...
+
+
 @dataclass(slots=True)
 class Surroundings:
     """What the engine is given instead of reaching for it.
@@ -52,6 +64,7 @@ class Surroundings:
         secret: key of the engine's signatures.
         make_driver: builds what drives the rule base's plans.
         old_plans: (revision, plan) → plans of earlier rule bases that open coordinations began under.
+        recalled: when decisions are made again: what was found the first time and does not follow from the journal.
         suspend_at: cause of a step → rules to suspend before it is settled (a chain of theirs did not end).
         max_skew_ms: how far in the future a fact may be observed.
     """
@@ -63,6 +76,7 @@ class Surroundings:
     max_skew_ms: int = limits.MAX_SKEW_MS
     make_driver: Callable[[Engine], PlanDriver] | None = None
     old_plans: dict[tuple[str, str], Plan] = field(default_factory=dict)
+    recalled: Recalled | None = None
 
 
 class Engine:
@@ -74,6 +88,8 @@ class Engine:
         position: the last applied journal entry.
         changes: what is not committed yet.
         arrived: while state is put back: the matches found, instead of having them judged.
+        stopped_at: the due item after which ``run_due`` was told to stop, so that more of its instant may be due; else
+            empty.
     """
 
     def __init__(
@@ -87,6 +103,7 @@ class Engine:
         self.timeline = Timeline(_stands)
         self.work: list[Work] = []
         self.arrived: dict[Match, None] | None = None
+        self.stopped_at = ""
         self.base = FactBase(rulebase.kinds.values(), self.timeline, self.changes, self.work)
         self.effects = Effects(self.base, self.changes, rulebase.revision)
         times = [(schedule, surroundings.times_of(schedule)) for schedule in rulebase.schedules]
@@ -95,7 +112,7 @@ class Engine:
         self.firing = Firing(dict(windows), self.timeline, self.changes, self.work, self.effects)
         self.effects.firing = self.firing
         self.sources = Sources(self.effects, self.timeline, self.changes)
-        self.occurrences = Occurrences(self.effects, self.timeline, self.changes)
+        self.occurrences = Occurrences(self.effects, self.timeline, self.changes, surroundings.recalled)
         self.reports = Reports(self)
         self.nodes: dict[str, RuleNode] = {}
         for rule in rulebase.rules:
@@ -174,6 +191,7 @@ class Engine:
     def begin_entry(self, entry: StreamId, now: int) -> None:
         """The step of an entry begins."""
         self.now = now
+        self.stopped_at = ""
         self.position = self.effects.position = entry
         self._begin(now, entry)
 
@@ -309,11 +327,13 @@ class Engine:
                 break
             if self._run(item, limit):
                 made += 1
+                self.stopped_at = item.cause
         return made
 
     def _reach(self, now: int) -> None:
         """Everything due before ``now`` has run: what was remembered until then may go."""
         self.now = now
+        self.stopped_at = ""
         if now >= self.base.forgetting.due_at:
             self.base.forgetting.run(now)
 

@@ -12,6 +12,7 @@ from engine.model.rules import Schedule
 
 if TYPE_CHECKING:
     from engine.matching.effects import Effects
+    from engine.matching.engine import Recalled
 
 
 class Times(Window, Protocol):
@@ -44,10 +45,11 @@ class _Followed:
 class Occurrences:
     """All schedules of the rule base in force."""
 
-    def __init__(self, effects: Effects, timeline: Timeline, changes: Changes) -> None:
+    def __init__(self, effects: Effects, timeline: Timeline, changes: Changes, recalled: Recalled | None) -> None:
         self.effects = effects
         self.timeline = timeline
         self.changes = changes
+        self.recalled = recalled
         self.all: dict[str, _Followed] = {}
 
     def start(self, schedules: list[tuple[Schedule, Times]], followed: dict[str, int], now: int) -> None:
@@ -73,7 +75,7 @@ class Occurrences:
             self.timeline.push(at, OCCURRENCE, state.schedule.name, "", state)
 
     def due(self, item: DueItem, limit: int) -> bool:
-        """An occurrence; False if it was missed and is passed over.
+        """An occurrence; False if nobody follows it any more.
 
         Args:
             item: the due item.
@@ -83,22 +85,31 @@ class Occurrences:
         assert isinstance(state, _Followed)  # noqa: S101 - only these are pushed under this rank
         if self.all.get(state.schedule.name) is not state:
             return False
-        if limit - item.at > limits.MISSED_AFTER_MS and not state.is_window and state.schedule.missed != "all":
-            last_missed = state.times.last_at_or_before(limit - limits.MISSED_AFTER_MS - 1)
-            if state.schedule.missed == "skip" or (last_missed is not None and last_missed > item.at):
-                skipped_to = last_missed if last_missed is not None else item.at
-                state.at = skipped_to if state.schedule.missed == "skip" else skipped_to - 1
-                self.changes.schedule_changed(state.schedule.name, state.at)
-                self._arm(state)
-                return False
-        state.at = item.at
-        self.changes.schedule_changed(state.schedule.name, item.at)
-        if state.is_window:
+        passed_over = self._passed_over(state, item.at, limit)
+        state.at = item.at if passed_over is None else passed_over
+        self.changes.schedule_changed(state.schedule.name, state.at)
+        if passed_over is not None:
+            # In how large a step time came here, the journal does not tell; so this does, also to who decides again.
+            self.effects.events.append(
+                {"event": "missed", "schedule": state.schedule.name, "at": item.at, "through": passed_over}
+            )
+        elif state.is_window:
             self._show(state, state.times.last_at_or_before(item.at) or 0, item.at)
         else:
             self._show(state, item.at, item.at)
         self._arm(state)
         return True
+
+    def _passed_over(self, state: _Followed, at: int, limit: int) -> int | None:
+        """Up to where occurrences are missed, from the one at ``at``; None: it is not missed."""
+        if self.recalled is not None:
+            return self.recalled.passed_over(state.schedule.name, at)
+        if limit - at <= limits.MISSED_AFTER_MS or state.is_window or state.schedule.missed == "all":
+            return None
+        last_missed = state.times.last_at_or_before(limit - limits.MISSED_AFTER_MS - 1)
+        if state.schedule.missed == "skip":
+            return at if last_missed is None else last_missed
+        return last_missed - 1 if last_missed is not None and last_missed > at else None
 
     def _show(self, state: _Followed, at: int, now: int) -> None:
         """Each occurrence is another match, so the fact is made anew; a closing window only changes it."""

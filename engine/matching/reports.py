@@ -122,7 +122,7 @@ class Reports:
                 f"op {envelope.op} needs the engine's signature",
                 "senders use assert, retract, reorg and report",
             )
-        if not verify(envelope.mapping(), self.engine.surroundings.secret):
+        if not self._is_signed(envelope):
             raise FactRejectedError("F307", f"the signature of op {envelope.op} does not fit", "is it the same secret?")
         last = self.writers.get(envelope.writer, -1)
         if envelope.n <= last:
@@ -131,6 +131,12 @@ class Reports:
             )
         self.writers[envelope.writer] = envelope.n
         self.engine.changes.meta[f"writer:{envelope.writer}"] = str(envelope.n)
+
+    def _is_signed(self, envelope: Envelope) -> bool:
+        surroundings = self.engine.surroundings
+        if surroundings.recalled is not None:
+            return surroundings.recalled.is_signed(self.engine.position)
+        return verify(envelope.mapping(), surroundings.secret)
 
     def _control(self, body: dict[str, Any]) -> None:
         action, what = _text(body, "action"), _text(body, "what")

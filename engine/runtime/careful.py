@@ -28,6 +28,8 @@ _TRIES: Final = 3
 _IN_HAND: Final = 2 * limits.MAX_BATCH
 #: Entries read at once, and so taken as one group.
 _GROUP: Final = 100
+#: The code under which an entry is quarantined.
+QUARANTINED: Final = "F311"
 _LOG = logger("careful")
 
 
@@ -120,7 +122,8 @@ class Careful:
         found = self._found.deaths_of(entry)
         is_culprit = self._found.is_single and found == _TRIES
         if is_culprit:
-            self._quarantine(loop, entry, fields, now)
+            _LOG.critical("an entry has killed the daemon again and again; it is quarantined", entry=str(entry))
+            quarantine(loop, entry, fields, now)
         else:
             await self._note(str(Suspects(entry, entry, found + 1)))
             self._marker.set(str(entry))
@@ -135,11 +138,12 @@ class Careful:
             await patiently(lambda: self._store.note({"poison": text or None}, self._epoch))
             self._noted = text
 
-    def _quarantine(self, loop: Loop, entry: StreamId, fields: list[bytes], now: int) -> None:
-        _LOG.critical("an entry has killed the daemon again and again; it is quarantined", entry=str(entry))
-        engine = loop.engine
-        loop.time.note(engine, entry, now)
-        engine.begin_entry(entry, now)
-        error = FactRejectedError("F311", "the daemon died each time it evaluated this entry", "please report it")
-        engine.reject(entry, fields, error)
-        engine.finish_entry()
+
+def quarantine(loop: Loop, entry: StreamId, fields: list[bytes], now: int) -> None:
+    """Refuse an entry without looking at it."""
+    engine = loop.engine
+    loop.time.note(engine, entry, now)
+    engine.begin_entry(entry, now)
+    error = FactRejectedError(QUARANTINED, "the daemon died each time it evaluated this entry", "please report it")
+    engine.reject(entry, fields, error)
+    engine.finish_entry()

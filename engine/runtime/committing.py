@@ -38,6 +38,7 @@ class Commits:
 
     Attributes:
         cursor: as of the last change set sent; durable once ``settled`` has returned.
+        due: likewise: the due item decided last, if more of the cursor's instant may be due; else empty.
         count: change sets sent since the start.
     """
 
@@ -47,6 +48,7 @@ class Commits:
         self._listeners = listeners
         self._under_way: asyncio.Task[None] | None = None
         self.cursor = Cursor()
+        self.due = ""
         self.count = 0
 
     async def send(self, engine: Engine) -> None:
@@ -65,6 +67,9 @@ class Commits:
             return
         await self.settled()
         self.count += 1
+        if engine.stopped_at != self.due:
+            self.due = engine.stopped_at
+            engine.changes.meta["due"] = self.due or None
         # No other process has this epoch, so no other commit has this id.
         change = engine.changes.change_set(self.cursor, cursor, f"{self._epoch}.{self.count}")
         self.cursor = cursor

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from engine.clock import monotonic_ns, wall_ms
-from engine.matching.engine import Engine
+from engine.matching.engine import Engine, Recalled
 from engine.matching.firing import RunawayError
 from engine.model.journal import ChangeSet, RawEntry, StreamId
 from engine.runtime import garbage
@@ -69,7 +69,15 @@ class Loop:
         time: the times of entries.
     """
 
-    def __init__(self, store: LoopStore, settings: Settings, lease: Leading, secret: bytes, clock: Alarm) -> None:
+    def __init__(
+        self,
+        store: LoopStore,
+        settings: Settings,
+        lease: Leading,
+        secret: bytes,
+        clock: Alarm,
+        recalled: Recalled | None = None,
+    ) -> None:
         self._store = store
         self._batch = settings.batch
         self._follows_server = settings.time == "server"
@@ -82,7 +90,7 @@ class Loop:
         self._commits = Commits(store, self._epoch, self._listeners)
         self._paused: set[str] = set()
         self._suspend_at: dict[str, tuple[str, ...]] = {}
-        self._recovery = Recovery(store, self._epoch, secret, self._suspend_at)
+        self._recovery = Recovery(store, self._epoch, secret, self._suspend_at, recalled)
         self._engine: Engine | None = None
         self._careful: Careful | None = None
         self._goal: StreamId | None = None
@@ -128,13 +136,13 @@ class Loop:
             LeaseLostError: another daemon leads.
             StoreError: one that waiting does not help.
         """
-        await self._recover()
+        await self.recover()
         try:
             while not self.is_stopping:
                 try:
                     await self._turn()
                 except RunawayError as error:
-                    await self._start_over(error)
+                    await self.start_over(error)
         finally:
             self._reading.drop()
         await self.settled()
@@ -301,7 +309,7 @@ class Loop:
             grounder.joiner.maintain(lambda: monotonic_ns() < until)
 
     # -- recovering -----------------------------------------------------------------
-    async def _recover(self) -> None:
+    async def recover(self) -> None:
         """Build the engine; if what it finds begins a chain without end, once more without those rules."""
         if self._goal is None:
             self._goal = (await patiently(self._store.journal_extent)).last_id
@@ -320,19 +328,19 @@ class Loop:
             self._careful = Careful(self._store, self._epoch, recovered.poison, Marker(self._data))
         self._engine = engine = recovered.engine
         self._made = 0
-        self._commits.cursor = recovered.cursor
+        self._commits.cursor, self._commits.due = recovered.cursor, recovered.due
         self._paused = set(recovered.paused)
         for alarm in recovered.alarms:
             engine.effects.events.append({"event": "alarm", "message": alarm})
         if recovered.alarms:
             engine.settle_alarms()
 
-    async def _start_over(self, error: RunawayError) -> None:
+    async def start_over(self, error: RunawayError) -> None:
         """A chain does not end: decide that step, and all that is not sent, again without the rules of the chain."""
         await self._commits.settled()
         self._suspend(error)
         self.engine.close()
-        await self._recover()
+        await self.recover()
 
     def _suspend(self, error: RunawayError) -> None:
         _LOG.error("a chain of rules does not end; they are suspended", cause=error.cause, rules=list(error.rules))

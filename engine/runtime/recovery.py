@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from engine import SEMANTICS_VERSION
 from engine.coordination.driver import Driver
 from engine.errors import StoreError
-from engine.matching.engine import Engine, Surroundings
+from engine.matching.engine import Engine, Recalled, Surroundings
 from engine.matching.joins import Joiner, JoinShape, PythonJoiner
 from engine.matching.network import DurableJoiner
 from engine.matching.restore import Restoration
@@ -62,6 +63,7 @@ class Recovered:
         was_unclean: the last daemon did not stop cleanly.
         poison: ``entry:count`` noted before an evaluation that may have been the death of it.
         paused: what operators hold back.
+        due: the due item decided last, if more of its instant may be due; else empty.
         alarms: what stands in memory against what was committed.
     """
 
@@ -70,6 +72,7 @@ class Recovered:
     was_unclean: bool
     poison: str
     paused: frozenset[str]
+    due: str
     alarms: tuple[str, ...]
 
 
@@ -81,7 +84,14 @@ def joiner_maker(*, use_library: bool) -> Callable[[list[JoinShape]], Joiner]:
 class Recovery:
     """Builds the engine from what is committed; one for each process, used again if the process must start over."""
 
-    def __init__(self, store: RecoveryStore, epoch: int, secret: bytes, suspend_at: dict[str, tuple[str, ...]]) -> None:
+    def __init__(
+        self,
+        store: RecoveryStore,
+        epoch: int,
+        secret: bytes,
+        suspend_at: dict[str, tuple[str, ...]],
+        recalled: Recalled | None = None,
+    ) -> None:
         """Makes it; does nothing yet.
 
         Args:
@@ -89,11 +99,13 @@ class Recovery:
             epoch: the leadership.
             secret: key of the engine's signatures.
             suspend_at: cause of a step → rules to suspend before it; may grow between uses.
+            recalled: when decisions are made again: what the journal does not say.
         """
         self._store = store
         self._epoch = epoch
         self._secret = secret
         self._suspend_at = suspend_at
+        self._recalled = recalled
         self._found: _Found | None = None
 
     async def rebuild(self) -> Recovered:
@@ -108,7 +120,12 @@ class Recovery:
             self._found = _Found.from_meta(meta)
             self._found.tell()
         found = self._found
-        await self._store.note({"unclean": "1", "recoveries": str(found.deaths + 1)}, self._epoch)
+        marks: dict[str, str | None] = {
+            "unclean": "1",
+            "recoveries": str(found.deaths + 1),
+            "semantics": str(SEMANTICS_VERSION),
+        }
+        await self._store.note(marks, self._epoch)
         crashpoint(DURING_RECOVERY)
         rulebase = await _rulebase_in_force(self._store, meta.get("revision", ""))
         maker = joiner_maker(use_library=found.trusts_library)
@@ -120,6 +137,7 @@ class Recovery:
             self._suspend_at,
             make_driver=Driver,
             old_plans=await _old_plans(self._store, active, rulebase.revision),
+            recalled=self._recalled,
         )
         engine = Engine(rulebase, surroundings, await compile_all(rulebase))
         cursor = Cursor.parse(meta["cursor"]) if "cursor" in meta else Cursor()
@@ -131,7 +149,8 @@ class Recovery:
         await self._store.note({"recoveries": None}, self._epoch)
         paused = frozenset(name.partition(":")[2] for name in meta if name.startswith("paused:"))
         _LOG.info("recovered", facts=len(facts), cursor=str(cursor), revision=rulebase.revision or "none")
-        return Recovered(engine, cursor, found.was_unclean, found.poison, paused, tuple(alarms))
+        due = meta.get("due", "")
+        return Recovered(engine, cursor, found.was_unclean, found.poison, paused, due, tuple(alarms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +187,21 @@ async def _rulebase_in_force(store: RecoveryStore, revision: str) -> RuleBase:
     return load_blob(blob)
 
 
-async def _old_plans(
-    store: RecoveryStore, active: list[tuple[bytes, bytes]], revision: str
-) -> dict[tuple[str, str], Plan]:
-    """Plans of the earlier rule bases under which coordinations that are still kept began."""
+def old_plan_names(active: Iterable[tuple[bytes, bytes]], revision: str) -> dict[str, set[str]]:
+    """Earlier revision → its plans under which coordinations that are still kept began."""
     wanted: dict[str, set[str]] = {}
     for name, record in active:
         if name.startswith(b'["p",') and not name.startswith(b'["p","ended",'):
             case = json.loads(record)
             if case["revision"] != revision:
                 wanted.setdefault(case["revision"], set()).add(case["plan"])
+    return wanted
+
+
+async def _old_plans(
+    store: RecoveryStore, active: list[tuple[bytes, bytes]], revision: str
+) -> dict[tuple[str, str], Plan]:
+    wanted = old_plan_names(active, revision)
     found: dict[tuple[str, str], Plan] = {}
     for old, names in sorted(wanted.items()):
         rulebase = await _rulebase_in_force(store, old)

@@ -113,7 +113,7 @@ def commit_args(change: ChangeSet, epoch: int) -> list[Word]:
     done, lost_done = _split(change.done)
     commands = [word for command in change.commands for word in _command_words(command)]
     audit = _entries(change.audit)
-    rejected = _entries([_rejected_fields(each) for each in change.rejected])
+    rejected = _entries([rejected_fields(each) for each in change.rejected])
     clock: list[Word] = [word for entry, now_ms in change.clock for word in (str(entry), now_ms)]
     sections: tuple[list[Word], ...] = (
         facts,
@@ -182,7 +182,7 @@ def _entries(entries: Iterable[list[tuple[str | bytes, str | bytes]]] | list[lis
     return words
 
 
-def _rejected_fields(rejection: Rejection) -> list[tuple[str | bytes, str | bytes]]:
+def rejected_fields(rejection: Rejection) -> list[tuple[str | bytes, str | bytes]]:
     """The sender's fields, then the engine's: a reader that makes a dict of them sees the engine's."""
     kept: list[tuple[str | bytes, str | bytes]] = list(rejection.fields[:MAX_REJECTED_FIELDS])
     return [

@@ -79,7 +79,7 @@ class DispatchTable(Part):
         reply = await self._wire.run(scripts.TAKE, keys, (command_id, epoch))
         if reply[0] != b"taken":
             return NotTaken(reply[0].decode())
-        return Taken(_command(texts(reply[2])), int(reply[1]))
+        return Taken(command_of(texts(reply[2])), int(reply[1]))
 
     async def requeue(self, command_id: str, epoch: int) -> bool:
         """Sending → queued, for a send that certainly did not leave; False if fenced or not sending."""
@@ -123,7 +123,8 @@ class DispatchTable(Part):
         return bool(await self._wire.run(script, keys, (command_id, epoch, *more)))
 
 
-def _command(fields: dict[str, str]) -> OutboxCommand:
+def command_of(fields: dict[str, str]) -> OutboxCommand:
+    """A command from the fields of its outbox entry."""
     return OutboxCommand(
         command_id=fields["command"],
         connector=fields["connector"],
@@ -137,7 +138,7 @@ def _command(fields: dict[str, str]) -> OutboxCommand:
 
 def _outbox_entry(entry: bytes, flat: list[bytes]) -> OutboxEntry:
     fields = texts(flat)
-    return OutboxEntry(StreamId.parse(entry), _command(fields), int(fields["epoch"]))
+    return OutboxEntry(StreamId.parse(entry), command_of(fields), int(fields["epoch"]))
 
 
 def _row(command_id: bytes, text: bytes) -> DispatchRow:

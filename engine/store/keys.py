@@ -105,3 +105,7 @@ class Keys:
     def snapshot(self, cursor: Cursor, part: str) -> str:
         """Hash: one part (``facts``, ``active``, ``meta``) of the snapshot at that cursor."""
         return self._spell(f"snapshot:{cursor}:{part}")
+
+    def view(self, name: str, part: str) -> str:
+        """Hash: one part (``facts``, ``active``, ``meta``) of the state as somebody reads it; goes by itself."""
+        return self._spell(f"view:{name}:{part}")

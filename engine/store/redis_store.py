@@ -18,6 +18,7 @@ from engine.store.rule_bases import RuleBases
 from engine.store.server import Server
 from engine.store.snapshots import Snapshots
 from engine.store.url import Endpoint
+from engine.store.views import Views
 from engine.store.wire import Wire
 
 _FIRST_WAIT_MS = 100
@@ -27,7 +28,7 @@ _LONGEST_WAIT_MS = 5_000
 OnTry = Callable[[StoreError, int, int], None]
 
 
-class RedisStore(Commits, DispatchTable, Records, RuleBases, Snapshots, Leases, Notebooks, Server):
+class RedisStore(Commits, DispatchTable, Records, RuleBases, Snapshots, Views, Leases, Notebooks, Server):
     """Durable state in Redis; fulfils ``engine.store.abc.Store``. Belongs to one event loop."""
 
     def __init__(self, endpoint: Endpoint, keys: Keys | None = None) -> None:

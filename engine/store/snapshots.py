@@ -35,7 +35,8 @@ class Snapshots(Journal):
         cursor = Cursor.parse(text.decode()) if text else Cursor()
         others = [each.cursor for each in await self.list_snapshots() if each.cursor != cursor]
         dropped = others[: max(0, len(others) - keep + 1)]
-        keys = [self._keys.meta, self._keys.facts, self._keys.active, self._keys.snapshots]
+        k = self._keys
+        keys = [k.meta, k.facts, k.active, k.snapshots, k.outbox, k.audit, k.rejected]
         for each in (cursor, *dropped):
             keys += [self._keys.snapshot(each, part) for part in _PARTS]
         args: list[Word] = [epoch, str(cursor), *(str(each) for each in dropped)]
@@ -48,7 +49,7 @@ class Snapshots(Journal):
         return sorted(found, key=lambda each: (each.cursor.entry, each.cursor.now_ms))
 
     async def snapshot_meta(self, cursor: Cursor) -> dict[str, str]:
-        """``meta`` of that snapshot; empty if it is not kept."""
+        """``meta`` of that snapshot, and the last ids of the streams (``at:…``); empty if it is not kept."""
         return texts(await self._wire.call("HGETALL", self._keys.snapshot(cursor, "meta")))
 
     def snapshot_facts(self, cursor: Cursor) -> AsyncIterator[tuple[bytes, bytes]]:

@@ -17,7 +17,6 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from engine.store.data_directory import DataDirectory
 from engine.store.embedded import EmbeddedServer
 from engine.store.url import Endpoint
-from tests.chaos.fixtures import Replay
 from tests.chaos.packs import PACK, stirring
 from tests.chaos.world import Fact, World
 from tests.integration.cli.program import RunningDaemon
@@ -49,14 +48,14 @@ def wait_patiently(world: World, daemon: RunningDaemon, commands: int) -> None:
     world.wait_until(are_there, daemon)
 
 
-def finish(world: World, daemon: RunningDaemon, replayed: Replay) -> None:
+def finish(world: World, daemon: RunningDaemon) -> None:
     """The daemon that saw it all has gone on, and is the only one there was."""
     world.come_to_rest(daemon)
     world.assert_each_command_once()
-    world.decided().assert_same(replayed(world).decided())
+    world.assert_same_again()
 
 
-def kill_under_load(server: EmbeddedServer, world: World, replayed: Replay, kills: int, facts: int) -> None:
+def kill_under_load(server: EmbeddedServer, world: World, kills: int, facts: int) -> None:
     running = world.daemon("--time", "journal", "--packs", world.pack("swap", PACK))
     running.wait_for("rule base in force")
     producer = producing(world, facts, seed=1)
@@ -68,27 +67,25 @@ def kill_under_load(server: EmbeddedServer, world: World, replayed: Replay, kill
         os.kill(server.pid, signal.SIGKILL)
         killed.append(server.pid)
     producer.join()
-    finish(world, running, replayed)
+    finish(world, running)
 
 
 def test_a_server_killed_under_load_loses_nothing_and_repeats_nothing(
-    own_server: EmbeddedServer, own_world: World, replayed: Replay
+    own_server: EmbeddedServer, own_world: World
 ) -> None:
-    kill_under_load(own_server, own_world, replayed, kills=2, facts=400)
+    kill_under_load(own_server, own_world, kills=2, facts=400)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_server_killed_many_times_under_load_loses_nothing_and_repeats_nothing(
-    own_server: EmbeddedServer, own_world: World, replayed: Replay
+    own_server: EmbeddedServer, own_world: World
 ) -> None:
-    kill_under_load(own_server, own_world, replayed, kills=25, facts=3_000)
+    kill_under_load(own_server, own_world, kills=25, facts=3_000)
 
 
 @pytest.mark.slow
-def test_the_built_in_server_killed_under_load_is_started_again_and_nothing_is_lost(
-    tmp_path: Path, replayed: Replay
-) -> None:
+def test_the_built_in_server_killed_under_load_is_started_again_and_nothing_is_lost(tmp_path: Path) -> None:
     (tmp_path / "world").mkdir()
     world = World(tmp_path / "world", Endpoint(path=DataDirectory(tmp_path / "world" / ".lockstep").socket()))
     running = RunningDaemon(world.directory, "--time", "journal", "--packs", world.pack("swap", PACK))
@@ -104,7 +101,7 @@ def test_the_built_in_server_killed_under_load_is_started_again_and_nothing_is_l
         producer.join()
         world.wait_until(world.is_caught_up, running)
         world.assert_each_command_once()
-        world.decided().assert_same(replayed(world).decided())
+        world.assert_same_again()
         assert running.stop() == 0
         assert running.said().count("redis started") == 2
     finally:
@@ -113,7 +110,7 @@ def test_the_built_in_server_killed_under_load_is_started_again_and_nothing_is_l
 
 @pytest.mark.slow
 def test_a_server_that_stops_and_comes_back_under_load_finds_the_daemon_waiting(
-    own_server: EmbeddedServer, own_world: World, replayed: Replay
+    own_server: EmbeddedServer, own_world: World
 ) -> None:
     running = own_world.daemon("--time", "journal", "--packs", own_world.pack("swap", PACK))
     running.wait_for("rule base in force")
@@ -123,7 +120,7 @@ def test_a_server_that_stops_and_comes_back_under_load_finds_the_daemon_waiting(
     running.wait_for("redis is away")
     own_server.start()
     producer.join()
-    finish(own_world, running, replayed)
+    finish(own_world, running)
 
 
 def test_a_server_that_is_not_there_at_the_start_is_waited_for(tmp_path: Path) -> None:

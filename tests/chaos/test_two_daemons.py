@@ -11,7 +11,6 @@ import pytest
 from engine.clock import monotonic_ms
 from engine.store.data_directory import DataDirectory
 from engine.store.url import Endpoint
-from tests.chaos.fixtures import Replay
 from tests.chaos.packs import PACK, stirring
 from tests.chaos.world import KEYS, World
 from tests.integration.cli.program import RunningDaemon
@@ -26,14 +25,14 @@ def pair(world: World) -> tuple[RunningDaemon, RunningDaemon]:
     return first, second
 
 
-def finish(world: World, daemon: RunningDaemon, replayed: Replay) -> None:
+def finish(world: World, daemon: RunningDaemon) -> None:
     world.come_to_rest(daemon)
     world.assert_each_command_once()
-    world.decided().assert_same(replayed(world).decided())
+    world.assert_same_again()
 
 
 @pytest.mark.slow
-def test_a_standby_takes_over_at_once_when_the_leader_is_stopped(world: World, replayed: Replay) -> None:
+def test_a_standby_takes_over_at_once_when_the_leader_is_stopped(world: World) -> None:
     first, second = pair(world)
     world.send(stirring(200, seed=1))
     assert first.stop() == 0
@@ -43,11 +42,11 @@ def test_a_standby_takes_over_at_once_when_the_leader_is_stopped(world: World, r
     second.wait_for("ready")
     assert "the last daemon did not stop cleanly" not in second.said()
     world.send(stirring(100, seed=2))
-    finish(world, second, replayed)
+    finish(world, second)
 
 
 @pytest.mark.slow
-def test_a_standby_takes_over_within_seconds_when_the_leader_is_killed(world: World, replayed: Replay) -> None:
+def test_a_standby_takes_over_within_seconds_when_the_leader_is_killed(world: World) -> None:
     first, second = pair(world)
     world.send(stirring(200, seed=3))
     world.wait_until(world.count_commands, first)
@@ -57,10 +56,10 @@ def test_a_standby_takes_over_within_seconds_when_the_leader_is_killed(world: Wo
     assert monotonic_ms() - began < 10_000
     second.wait_for("the last daemon did not stop cleanly")
     world.send(stirring(100, seed=4))
-    finish(world, second, replayed)
+    finish(world, second)
 
 
-def stopped_leader_comes_back(world: World, replayed: Replay) -> None:
+def stopped_leader_comes_back(world: World) -> None:
     first, second = pair(world)
     world.send(stirring(150, seed=5))
     world.wait_until(world.count_commands, first)
@@ -73,7 +72,7 @@ def stopped_leader_comes_back(world: World, replayed: Replay) -> None:
     assert first.wait_end() == 75
     errors = [line["event"] for line in first.lines if line["level"] == "error"]
     assert any(event.startswith(("S150", "S151", "L103")) for event in errors), errors
-    finish(world, second, replayed)
+    finish(world, second)
     epochs = [int(row["epoch"]) for row in world.commands()]
     assert epochs == sorted(epochs)
 
@@ -83,23 +82,21 @@ def yield_lease(world: World) -> None:
     world.lease_runs_out()
 
 
-def test_a_leader_that_was_stopped_past_its_lease_cannot_commit_and_exits_with_75(
-    world: World, replayed: Replay
-) -> None:
-    stopped_leader_comes_back(world, replayed)
+def test_a_leader_that_was_stopped_past_its_lease_cannot_commit_and_exits_with_75(world: World) -> None:
+    stopped_leader_comes_back(world)
 
 
 @pytest.mark.slow
 def test_a_leader_that_was_stopped_past_its_real_lease_exits_with_75(
-    world: World, replayed: Replay, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.chaos.test_two_daemons.yield_lease", lambda _: None)
-    stopped_leader_comes_back(world, replayed)
+    stopped_leader_comes_back(world)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_daemons_that_are_stopped_and_continued_in_turn_decide_as_one_would(world: World, replayed: Replay) -> None:
+def test_daemons_that_are_stopped_and_continued_in_turn_decide_as_one_would(world: World) -> None:
     first, second = pair(world)
     for round_ in range(6):
         world.send(stirring(150, seed=10 + round_))
@@ -111,7 +108,7 @@ def test_daemons_that_are_stopped_and_continued_in_turn_decide_as_one_would(worl
         assert first.wait_end() == 75
         first, second = second, third
     assert second.stop() == 0
-    finish(world, first, replayed)
+    finish(world, first)
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """A Redis, packs and daemons in processes of their own, for tests that kill any of them.
 
-``World.replayed`` gives the measure: another world in which the same journal is decided by one daemon that nobody
-disturbs. Both run with ``--time journal``, so what is decided follows from the journal alone.
+``World.assert_same_again`` gives the measure: the same journal, decided again by the same loop in a process that nobody
+disturbs, must come to the same, to the byte.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import redis
 
 from engine.clock import monotonic_ms
 from engine.model.records import decode_claim, parse_fact_field
-from engine.store.embedded import EmbeddedServer
 from engine.store.keys import Keys
 from engine.store.url import Endpoint
 from tests.integration.cli.program import PROGRAM, RunningDaemon, environment
@@ -30,30 +29,6 @@ PATIENCE_MS = 100_000
 #: Facts sent in one round trip.
 _AT_ONCE = 200
 Row = dict[str, str]
-
-
-@dataclass(frozen=True)
-class Decided:
-    """What was decided, in a form that does not depend on when, or how often, a daemon was started."""
-
-    outbox: list[Row]
-    facts: dict[bytes, bytes]
-    active: dict[bytes, bytes]
-    audit: list[Row]
-    rejected: list[Row]
-
-    def assert_same(self, other: Decided) -> None:
-        """Part by part, so that a difference can be read."""
-        assert self.outbox == other.outbox
-        assert self.rejected == other.rejected
-        assert self.audit == other.audit
-        _assert_same_fields(self.facts, other.facts)
-        _assert_same_fields(self.active, other.active)
-
-
-def _assert_same_fields(one: dict[bytes, bytes], other: dict[bytes, bytes]) -> None:
-    differing = [f"{n!r}: {one.get(n)!r} <> {other.get(n)!r}" for n in one | other if one.get(n) != other.get(n)]
-    assert not differing, "\n".join(differing[:10])
 
 
 @dataclass
@@ -186,17 +161,6 @@ class World:
                 found[str(key[0])] = json.loads(decode_claim(record).data)
         return found
 
-    def decided(self) -> Decided:
-        """Everything that follows from the journal."""
-        outbox = [{n: v for n, v in row.items() if n != "epoch"} for row in self.commands()]
-        return Decided(
-            outbox,
-            self.redis.hgetall(KEYS.facts),
-            self.redis.hgetall(KEYS.active),
-            [row for _, row in self.stream(KEYS.audit)],
-            [row for _, row in self.stream(KEYS.rejected)],
-        )
-
     def assert_each_command_once(self) -> None:
         """In the outbox, and in the stream its executor reads."""
         made = [row["command"] for row in self.commands()]
@@ -205,28 +169,10 @@ class World:
         wanted = [row["command"] for row in self.commands() if row["connector"] == "executor"]
         assert sorted(sent) == sorted(wanted)
 
-    def replayed(self, directory: Path, server: EmbeddedServer) -> World:
-        """Another world with the same journal, as far as it is decided, from its beginning and without a disturbance.
-
-        Nothing is sent from there.
-        """
-        other = World(directory, server.endpoint)
-        (directory / ".lockstep").mkdir()
-        (directory / ".lockstep" / "secret").write_bytes((self.directory / ".lockstep" / "secret").read_bytes())
-        (directory / ".lockstep" / "secret").chmod(0o600)
-        other.redis.hset(KEYS.rulebase, mapping=self.redis.hgetall(KEYS.rulebase))
-        paused = {f"paused:connector:{row['connector']}": "1" for row in self.commands()}
-        other.redis.hset(KEYS.meta, mapping=paused | {"epoch": "0"})
-        decided = self.redis.xrange(KEYS.journal, "-", self.cursor())
-        for slice_ in _slices(decided, _AT_ONCE):
-            pipe = other.redis.pipeline(transaction=False)
-            for identity, fields in slice_:
-                pipe.xadd(KEYS.journal, fields, id=identity)
-            pipe.execute()
-        undisturbed = other.daemon("--time", "journal")
-        other.wait_until(lambda: other.cursor() == other.last_id(), undisturbed)
-        assert undisturbed.stop() == 0
-        return other
+    def assert_same_again(self) -> None:
+        """Decided once more by nobody who is disturbed, everything comes out the same, to the byte."""
+        ran = self.lockstep("replay", "--json")
+        assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 @dataclass(frozen=True)
@@ -256,4 +202,4 @@ def _slices(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield held
 
 
-__all__ = ["KEYS", "Decided", "Fact", "World"]
+__all__ = ["KEYS", "Fact", "World"]

@@ -1,5 +1,5 @@
 """What these tests share."""
 
-from tests.chaos.fixtures import own_world, replayed, world
+from tests.chaos.fixtures import own_world, world
 
-__all__ = ["own_world", "replayed", "world"]
+__all__ = ["own_world", "world"]
