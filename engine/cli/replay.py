@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +17,9 @@ from engine.cli.options import AsJson, Config, Data, RedisUrl, place
 from engine.errors import Exit
 from engine.model.journal import Cursor
 from engine.runtime.logging import configure
-from engine.runtime.replay.live import live_recording
+from engine.runtime.replay.export import Exported, export
+from engine.runtime.replay.file import FileRecording
+from engine.runtime.replay.live import LiveRecording, live_recording
 from engine.runtime.replay.replay import Verdict, replay
 from engine.settings import Settings
 from engine.store.secret import read_secret
@@ -24,21 +29,26 @@ From = Annotated[
 ]
 
 
-def _cursor(text: str | None) -> Cursor | None:
-    if text is None:
-        return None
+@asynccontextmanager
+async def _live(settings: Settings, start: str | None) -> AsyncIterator[LiveRecording]:
     try:
-        return Cursor.parse(text)
+        cursor = None if start is None else Cursor.parse(start)
     except ValueError as error:
-        raise EntryError("U150", f"'{text}' is not a cursor", "a cursor reads 1800000000000-0@1800000000000") from error
+        hint = "a cursor reads 1800000000000-0@1800000000000"
+        raise EntryError("U150", f"'{start}' is not a cursor", hint) from error
+    secret = read_secret(secret_of(settings))
+    async with connected(settings) as store, live_recording(store, secret, cursor) as recording:
+        yield recording
 
 
-async def _live(settings: Settings, start: Cursor | None) -> Verdict:
-    async with (
-        connected(settings) as store,
-        live_recording(store, read_secret(secret_of(settings)), start) as recording,
-    ):
+async def _replay(settings: Settings, start: str | None) -> Verdict:
+    async with _live(settings, start) as recording:
         return await replay(recording)
+
+
+async def _export(settings: Settings, start: str | None, file: Path) -> Exported:
+    async with _live(settings, start) as recording:
+        return await export(recording, file)
 
 
 def _show(verdict: Verdict) -> None:
@@ -53,20 +63,47 @@ def _show(verdict: Verdict) -> None:
 
 
 def replay_command(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="An exported file; needs no server. (default: what is in Redis)", show_default=False),
+    ] = None,
     start: From = None,
     as_json: AsJson = False,
     data: Data = None,
     redis: RedisUrl = None,
     config: Config = None,
 ) -> None:
-    """Decide everything again from a snapshot and the journal after it; exits 1 if anything comes out otherwise."""
-    configure("error")
-    verdict = asyncio.run(_live(place(data, redis, config), _cursor(start)))
+    """Decide everything again, from a snapshot and the journal after it; exits 1 if anything comes out otherwise."""
+    configure("critical")
+    if file is None:
+        verdict = asyncio.run(_replay(place(data, redis, config), start))
+    elif start is None:
+        verdict = asyncio.run(replay(FileRecording(file)))
+    else:
+        raise EntryError("U151", "a file and --from exclude each other", "choose the snapshot when you export")
     output.print_json(verdict.as_dict()) if as_json else _show(verdict)
     if not verdict.is_equal:
         raise typer.Exit(Exit.PROBLEMS)
 
 
+def export_command(
+    file: Annotated[Path, typer.Argument(help="Where to; packed if it ends in .gz.", show_default=False)],
+    start: From = None,
+    as_json: AsJson = False,
+    data: Data = None,
+    redis: RedisUrl = None,
+    config: Config = None,
+) -> None:
+    """Write a snapshot, the journal after it and what was decided to a file, for `lockstep replay FILE`."""
+    configure("critical")
+    done = asyncio.run(_export(place(data, redis, config), start, file))
+    if as_json:
+        output.print_json({"file": str(file), "lines": done.lines, "entries": done.entries, "digest": done.digest})
+    else:
+        output.say(f"{file}: {done.entries} entries, {done.lines} lines, digest {done.digest}")
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
     app.command("replay")(replay_command)
+    app.command("export")(export_command)

@@ -289,7 +289,7 @@ class Driver:
                 found.append(self.effects.said_fact(pattern.alias, fact, fact.claim))
         step = case.steps.get(name)
         for run in () if step is None else step.runs():
-            for alias, bound in run.bound.items():
+            for alias, bound in sorted(run.bound.items()):
                 fact = self.fact_of(bound.kind, bound.key)
                 if fact is not None:
                     found.append(self.effects.said_fact(alias, fact, fact.claim))

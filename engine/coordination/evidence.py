@@ -8,7 +8,7 @@ from engine.coordination.case import FactName, Run
 from engine.coordination.desk import Desk
 from engine.coordination.evaluate import Bound, Surroundings, evaluate
 from engine.errors import EvaluationError
-from engine.matching.fact import Fact
+from engine.matching.fact import Fact, key_text
 from engine.matching.match import Match
 from engine.matching.node import Group, RuleNode
 from engine.model.plans import Action
@@ -160,7 +160,8 @@ class Evidence:
                     term, Surroundings(self.desk.now, here, {**around.locals, **values}, around.ledger), fact
                 ):
                     found.append((fact.memory.name, fact.key))
-        return found
+        # Facts lie in memory in the order in which they came, or were put back by a recovery.
+        return sorted(found, key=lambda name: (name[0], key_text(name[1])))
 
 
 def _satisfies(term: Aggregate, around: Surroundings, fact: Fact) -> bool:

@@ -86,7 +86,7 @@ class CaseFacts:
     def _holdings_of(self, case: Case) -> list[Fact]:
         memory = self.driver.base.memories["holding"]
         index = memory.need_index((memory.kind.positions["coordination"],))
-        return list(index.bucket((case.id,)).facts)
+        return sorted(index.bucket((case.id,)).facts, key=lambda fact: fact.key_text)
 
     def remove(self, case: Case) -> None:
         """The coordination leaves working memory."""

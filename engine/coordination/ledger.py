@@ -221,7 +221,7 @@ class Ledger:
     # -- checking ----------------------------------------------------------------
     def check(self) -> str | None:
         """What is wrong, if anything: value made or lost, or a negative balance."""
-        for (bucket, place, asset), amount in self.balances.items():
+        for (bucket, place, asset), amount in sorted(self.balances.items()):
             if amount < 0:
                 return f"{bucket} {place} {asset} is {amount}"
         for asset in sorted({asset for _, _, asset in self.balances}):

@@ -14,9 +14,12 @@ from tests.chaos.world import World
 
 @pytest.fixture
 def world(redis_endpoint: Endpoint, tmp_path: Path) -> Iterator[World]:
-    """On the session's server, emptied."""
+    """On the session's server, emptied. Whatever happened to it, it must come out again in the same way."""
     made = World(tmp_path / "world", redis_endpoint)
     yield made
+    made.kill_all()
+    if made.is_decided():
+        made.assert_same_again()
     made.end()
 
 

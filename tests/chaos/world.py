@@ -6,12 +6,13 @@ disturbs, must come to the same, to the byte.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,13 @@ from typing import Any
 import redis
 
 from engine.clock import monotonic_ms
+from engine.model.journal import Cursor
 from engine.model.records import decode_claim, parse_fact_field
+from engine.runtime.replay.live import LiveRecording, live_recording
+from engine.runtime.replay.replay import Verdict, replay
 from engine.store.keys import Keys
+from engine.store.redis_store import RedisStore
+from engine.store.secret import read_secret
 from engine.store.url import Endpoint
 from tests.integration.cli.program import PROGRAM, RunningDaemon, environment
 
@@ -54,9 +60,14 @@ class World:
 
     def lockstep(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
         """Another command of the program, run to its end."""
+        return self.program(*words, "--redis", str(self.endpoint), directory=self.directory)
+
+    @staticmethod
+    def program(*words: str | Path, directory: Path) -> subprocess.CompletedProcess[str]:
+        """The program in some directory, run to its end."""
         return subprocess.run(
-            [*PROGRAM, *map(str, words), "--redis", str(self.endpoint)],
-            cwd=self.directory,
+            [*PROGRAM, *map(str, words)],
+            cwd=directory,
             env=environment(),
             capture_output=True,
             text=True,
@@ -77,12 +88,16 @@ class World:
 
     def end(self) -> None:
         """Let nothing of it go on."""
+        self.kill_all()
+        self.redis.close()
+
+    def kill_all(self) -> None:
+        """Whatever runs."""
         for each in self.daemons:
             if each.process.poll() is None:
                 with suppress(ProcessLookupError):
                     os.kill(each.process.pid, signal.SIGCONT)
                 each.kill()
-        self.redis.close()
 
     # -- the journal ---------------------------------------------------------------
     def send(self, facts: Iterable[Fact]) -> list[str]:
@@ -169,10 +184,43 @@ class World:
         wanted = [row["command"] for row in self.commands() if row["connector"] == "executor"]
         assert sorted(sent) == sorted(wanted)
 
+    def snapshot(self) -> str:
+        """As housekeeping makes one each hour; gives its cursor."""
+
+        async def write() -> str:
+            async with RedisStore(self.endpoint) as store:
+                while True:
+                    at = await store.write_snapshot(await store.epoch())
+                    if at is not None:
+                        return str(at)
+
+        return asyncio.run(write())
+
+    def is_decided(self) -> bool:
+        """Whether anything was."""
+        return bool(self.redis.hexists(KEYS.meta, "cursor"))
+
     def assert_same_again(self) -> None:
         """Decided once more by nobody who is disturbed, everything comes out the same, to the byte."""
-        ran = self.lockstep("replay", "--json")
-        assert ran.returncode == 0, ran.stdout + ran.stderr
+        verdict = self.again()
+        assert verdict.first_difference is None, verdict
+
+    def again(self, start: str | None = None) -> Verdict:
+        """Decides once more what was decided, within this process."""
+
+        async def decide_again() -> Verdict:
+            async with self.recording(start) as recording:
+                return await replay(recording)
+
+        return asyncio.run(decide_again())
+
+    @asynccontextmanager
+    async def recording(self, start: str | None = None) -> AsyncIterator[LiveRecording]:
+        """What was decided."""
+        secret = read_secret(self.directory / ".lockstep" / "secret")
+        cursor = None if start is None else Cursor.parse(start)
+        async with RedisStore(self.endpoint) as store, live_recording(store, secret, cursor) as recording:
+            yield recording
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -58,6 +59,8 @@ def _restarted(step: Step) -> Step:
 
 
 def told(result: Result) -> list[object]:
-    """What must be the same: commands with their ids and instants, and every word on an outcome."""
+    """What must be the same: commands, every word of the audit, and the state at the end."""
     made = [(m.at_ms, m.id, m.command, dict(m.args), m.coordination) for m in result.made]
-    return [*made, *((o.recorded_ms, dict(o.said)) for o in result.outcomes)]
+    noted = [(n.at_ms, n.cause, json.dumps(n.event, sort_keys=True)) for n in result.noted]
+    state = result.committed
+    return [*made, *noted, *sorted(state.facts.items()), *sorted(state.active.items())]

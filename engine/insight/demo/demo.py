@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -119,13 +120,17 @@ class _Demo:
         for judgement in judgements:
             show.judged(judgement)
         seconds = (monotonic_ms() - self._began) // 1000
-        show.concluded(judgements, self._remarks(judgements, book, firings), seconds)
+        again = await asyncio.to_thread(self._stage.decide_again)
+        remarks = [*self._remarks(judgements, book, firings), _said_again(again)]
+        show.concluded(judgements, remarks, seconds)
         if not has_ended:
             show.failed(f"It did not end within {PATIENCE_MS // 1000} s.")
         if self._killed_at_ms is None:
             show.failed("The daemon was never killed: the moment for it did not come.")
+        if not again["equal"]:
+            show.failed(f"Decided again, it comes out otherwise: {again['first_difference']}")
         is_right = has_ended and self._killed_at_ms is not None and not any(j.problems for j in judgements)
-        return Exit.OK if is_right else Exit.PROBLEMS
+        return Exit.OK if is_right and again["equal"] else Exit.PROBLEMS
 
     def _remarks(self, judgements: list[Judgement], book: Book, firings: list[Firing]) -> list[str]:
         """What the crash did not do, in figures."""
@@ -152,3 +157,9 @@ class _Demo:
         self._stage.check()
         if monotonic_ms() - self._began > PATIENCE_MS:
             raise StageError("X142", otherwise)
+
+
+def _said_again(again: dict[str, Any]) -> str:
+    counts = f"{again['entries']} entries, {again['decisions']} decisions, {again['commands']} commands"
+    word = "equal to the byte" if again["equal"] else "DIFFERENT"
+    return f"Decided again from the journal alone (lockstep replay): {word}; {counts}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from engine.errors import LockstepError
 from engine.insight.demo.trace import TRACE
@@ -66,6 +67,26 @@ class Stage:
         """The service that says what reporters saw."""
         return self._start("producer", "engine.insight.demo.producer", str(self.socket), str(TRACE))
 
+    def decide_again(self) -> dict[str, Any]:
+        """``lockstep replay``: what it says of everything that happened here.
+
+        Raises:
+            StageError: X143, it says nothing.
+        """
+        words = ("--redis", f"unix://{self.socket}", "--data", str(self._directory / "data"))
+        ran = subprocess.run(
+            [sys.executable, "-m", "engine.cli", "replay", "--json", *words],
+            cwd=self._directory,
+            env=_clean(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if not ran.stdout:
+            raise StageError("X143", f"it cannot be decided again: {ran.stderr.strip()}", "report this")
+        said: dict[str, Any] = json.loads(ran.stdout)
+        return said
+
     def kill_daemon(self) -> None:
         """``kill -9``: no signal handler, no goodbye."""
         process = self._running.pop("daemon")
@@ -81,7 +102,6 @@ class Stage:
 
     def _start(self, name: str, module: str, *words: str) -> int:
         log = self._log(name)
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("LOCKSTEP_")}
         with log.open("ab") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", module, *words],
@@ -89,7 +109,7 @@ class Stage:
                 stdout=out,
                 stderr=out,
                 cwd=self._directory,
-                env=clean,
+                env=_clean(),
                 start_new_session=True,
             )
         self._running[name] = process
@@ -111,3 +131,8 @@ class Stage:
     def _last_words(self, name: str) -> str:
         lines = self._log(name).read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return " / ".join(lines[-3:])
+
+
+def _clean() -> dict[str, str]:
+    """The environment, without what would configure the program."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("LOCKSTEP_")}

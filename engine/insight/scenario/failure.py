@@ -8,7 +8,7 @@ from typing import Any, Final
 from engine.insight.scenario.case import Case
 from engine.insight.scenario.moments import after
 from engine.insight.scenario.outcomes import Outcome
-from engine.insight.scenario.world import Made
+from engine.insight.scenario.world import Committed, Made, Noted
 
 #: Failures kept of one test: what comes after these follows from them.
 MAX_FAILURES: Final = 20
@@ -58,6 +58,8 @@ class Result:
     """What became of a test.
 
     Attributes:
+        noted: everything the audit says.
+        committed: the state at the end.
         elapsed_ns: real time it took.
         simulated_ms: virtual time that passed.
     """
@@ -66,6 +68,8 @@ class Result:
     failures: list[Failure] = field(default_factory=list)
     made: list[Made] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
+    noted: list[Noted] = field(default_factory=list)
+    committed: Committed = field(default_factory=Committed)
     elapsed_ns: int = 0
     simulated_ms: int = 0
 

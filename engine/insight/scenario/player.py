@@ -61,6 +61,7 @@ class _Player:
         self._play_instants()
         self._judge_end()
         result.made = self._world.history.made
+        result.noted, result.committed = self._world.history.noted, self._world.committed()
         result.outcomes = read_outcomes(self._world.history.noted)
         result.simulated_ms = self._world.at_ms - case.start_ms
         self._world.close()

@@ -107,6 +107,14 @@ class History:
     rejected: list[Refused] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The committed state: field → record."""
+
+    facts: Mapping[bytes, bytes] = field(default_factory=dict)
+    active: Mapping[bytes, bytes] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class _Stored:
     """What is committed."""
@@ -181,9 +189,9 @@ class World:
 
     def _recovered(self) -> Engine:
         engine, stored = self._new_engine(), self._stored
-        state = read_state(
-            stored.cursor, stored.meta, stored.facts.items(), stored.active.items(), self._rulebase.kinds
-        )
+        # Redis gives them in no order that means anything; here it is another than that in which they came.
+        facts, active = (sorted(each.items(), reverse=True) for each in (stored.facts, stored.active))
+        state = read_state(stored.cursor, stored.meta, facts, active, self._rulebase.kinds)
         self.alarms += Restoration(engine, state).recover()
         return engine
 
@@ -199,6 +207,10 @@ class World:
         self._commit()
         self.engine.close()
         self.engine = self._recovered()
+
+    def committed(self) -> Committed:
+        """The state as it would be in Redis."""
+        return Committed(self._stored.facts, self._stored.active)
 
     def close(self) -> None:
         """The end of this world."""

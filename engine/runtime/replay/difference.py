@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from engine.model.journal import OutboxCommand
+from engine.model.journal import ZERO_ID, OutboxCommand, StreamId
 from engine.store.views import Row
 
 _SHOWN: int = 2_000
@@ -52,7 +52,7 @@ def of_decisions(recorded: Fields | None, again: Fields | None) -> Difference | 
     if one is not None and other is not None and one.get("cause") == other.get("cause"):
         at = str(one.get("cause"))
         return Difference("decision", at, *(_shown(each) for each in _narrowed(one, other)))
-    first = one if one is not None else other or {}
+    first = min((each for each in (one, other) if each is not None), key=_order)
     return Difference("decision", str(first.get("cause")), _shown(one), _shown(other))
 
 
@@ -95,6 +95,16 @@ def _decision(fields: Fields | None) -> dict[str, Any] | None:
         except ValueError:
             return said
     return said
+
+
+def _order(decision: dict[str, Any]) -> tuple[int, bool, StreamId]:
+    """Of two decisions, the one that comes first in time: what is due at an instant comes after its entries."""
+    cause, at = str(decision.get("cause")), int(decision.get("at", 0))
+    is_due = cause.startswith("due:")
+    try:
+        return at, is_due, ZERO_ID if is_due else StreamId.parse(cause)
+    except ValueError:
+        return at, is_due, ZERO_ID
 
 
 def _narrowed(one: dict[str, Any], other: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

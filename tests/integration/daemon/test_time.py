@@ -101,9 +101,9 @@ def test_an_entry_less_than_two_seconds_ahead_carries(world: World) -> None:
 
 
 def test_with_ids_as_the_clock_time_moves_with_entries_alone(world: World) -> None:
-    world.redis.hset(KEYS.meta, "paused:connector:log", "1")
     running = world.daemon("--time", "journal", "--packs", world.pack("dates", PACK))
     world.wait_until(lambda: world.redis.hexists(KEYS.meta, "revision"), running)
+    assert world.lockstep("pause", "connector:log").returncode == 0
     world.send([Fact("intent", {"id": "I1"}, entry=f"{FAR_MS}-0")])
     world.wait_until(lambda: world.cursor() == world.last_id(), running)
     assert world.events("fired") == []

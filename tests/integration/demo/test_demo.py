@@ -40,6 +40,7 @@ async def test_the_demonstration_comes_to_both_outcomes_over_a_kill_within_a_min
     assert re.search(r"swap-750k.*outcome +REFUNDED.*749,250\.1875 USDC on polygon", text, re.DOTALL), text
     assert "kill -9" in text
     assert "4 commands were made in all, and 4 took effect" in text
+    assert "Decided again from the journal alone (lockstep replay): equal to the byte" in text
     assert "8000 ms after it began" in text, "the wait ran on over the crash, to the millisecond"
     assert text.count("of these facts:") == 4
     assert text.count("ledger and executor's book agree to the unit") == 2
