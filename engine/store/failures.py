@@ -94,6 +94,7 @@ def _server_said(error: Exception, text: str, server: str) -> StoreError:
 def _no_connection(error: Exception, text: str, server: str) -> StoreError:
     if type(error).__name__ == "MasterNotFoundError":
         return StoreError("S117", f"Sentinel names no master: {text}", "check the service name in --redis", _LATER)
-    if _TLS.search(text):
+    # A socket's path may have any word in it.
+    if not server.startswith("unix:") and _TLS.search(text):
         return StoreError("S105", f"{server}: TLS failed: {text}", "check rediss:// and ssl_ca_certs", _NEVER)
     return StoreError("S101", f"cannot reach {server}: {text}", "is Redis running there?", _LATER)

@@ -17,7 +17,7 @@ class Difference:
     """Where they part.
 
     Attributes:
-        what: decision, command, rejection, fact, active, meta, cursor or recovery.
+        what: decision, command, rejection, fact, active, meta, done, cursor or recovery.
         at: which one: cause of the decision, command or entry id, field of the state.
         recorded: what was decided; None: nothing.
         again: what is decided now; None: nothing.

@@ -58,6 +58,9 @@ class _Export:
             async for identity, fields in self._recording.decided(stream):
                 write("row", str(identity), [[text_of(name), text_of(value)] for name, value in fields])
         await self._state("end")
+        write("done")
+        async for name, record in self._recording.done():
+            write("record", text_of(name), text_of(record))
         write("end", self._entries)
         return Exported(self._lines.count, self._entries, self._lines.digest)
 

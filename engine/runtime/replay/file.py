@@ -16,6 +16,7 @@ _SECTIONS: Final = (
     "journal",
     *STREAMS,
     *(f"end {part}" for part in PARTS),
+    "done",
     "end",
 )
 #: What may stand in a section.
@@ -80,6 +81,11 @@ class FileRecording:
         for tag, name, record in self._section(f"{side} {part}"):
             if tag == "record":
                 yield bytes_of(name), bytes_of(record)
+
+    async def done(self) -> AsyncIterator[tuple[bytes, bytes]]:
+        """How coordinations ended that left working memory between start and end, both included: id, record."""
+        for _, identity, record in self._section("done"):
+            yield bytes_of(identity), bytes_of(record)
 
     async def get_revision(self, revision: str) -> bytes | None:
         """The canonical form of a rule base; None if it is not there."""

@@ -11,6 +11,7 @@ from engine.model.journal import ZERO_ID, ChangeSet, CommitResult, Committed, Ra
 from engine.runtime.replay import difference
 from engine.runtime.replay.ahead import Ahead
 from engine.runtime.replay.difference import Difference, DiffersError, Fields, row_fields
+from engine.runtime.replay.done import left_at
 from engine.runtime.replay.recording import STREAMS, Recording, ReplayError, Told
 from engine.store.commits import rejected_fields
 from engine.store.journal import JournalExtent
@@ -40,6 +41,7 @@ class Kept:
         self._meta: dict[str, str] = {}
         self._facts: dict[bytes, bytes] = {}
         self._active: dict[bytes, bytes] = {}
+        self._done: dict[bytes, bytes] = {}
         self._journal = recording.journal()
         self._passed_over: dict[tuple[str, int], int] = {}
         self._streams = {
@@ -148,6 +150,7 @@ class Kept:
         _apply(self._meta, change.meta)
         _apply(self._facts, change.facts)
         _apply(self._active, change.active)
+        self._done |= {name: record for name, record in change.done.items() if record is not None}
         self._meta["cursor"] = str(change.cursor)
         for entry in [entry for entry in self.told if entry <= change.cursor.entry]:
             del self.told[entry]
@@ -187,6 +190,7 @@ class Kept:
         meta = {name.encode(): text.encode() for name, text in self._meta.items()}
         for part, ours in (("meta", meta), ("facts", self._facts), ("active", self._active)):
             await self._compare_part(part, ours)
+        await self._compare_done()
 
     async def _compare_part(self, part: str, ours: dict[bytes, bytes]) -> None:
         what = "fact" if part == "facts" else part
@@ -201,6 +205,18 @@ class Kept:
                 first = (name, None, record)
         if first is not None:
             raise DiffersError(difference.of_records(what, *first))
+
+    async def _compare_done(self) -> None:
+        """Of what ended at the very start or end, it is not known on which side."""
+        head = self._recording.head
+        edges = (head.start.now_ms, head.end.now_ms)
+        ours = dict(self._done)
+        async for identity, record in self._recording.done():
+            mine = ours.pop(identity, None)
+            if mine != record and (mine is not None or left_at(record) not in edges):
+                raise DiffersError(difference.of_records("done", identity, record, mine))
+        for identity, record in ours.items():
+            raise DiffersError(difference.of_records("done", identity, None, record))
 
 
 def _bytes(text: str | bytes) -> bytes:

@@ -10,6 +10,7 @@ from engine.model.journal import Cursor, StreamId
 from engine.model.signing import RESERVED_OPS, verify
 from engine.runtime.careful import QUARANTINED
 from engine.runtime.lease import owner_name
+from engine.runtime.replay.done import left_at
 from engine.runtime.replay.recording import STREAMS, Head, Part, ReplayError, Side, Told
 from engine.store.redis_store import RedisStore
 from engine.store.views import Decided, Row
@@ -51,6 +52,13 @@ class LiveRecording:
             rows = store.snapshot_facts(cursor) if part == "facts" else store.snapshot_active(cursor)
         async for pair in rows:
             yield pair
+
+    async def done(self) -> AsyncIterator[tuple[bytes, bytes]]:
+        """How coordinations ended that left working memory between start and end, both included: id, record."""
+        first, last = self.head.start.now_ms, self.head.end.now_ms
+        async for identity, record in self._store.load_done():
+            if first <= left_at(record) <= last:
+                yield identity, record
 
     async def get_revision(self, revision: str) -> bytes | None:
         """As stored."""

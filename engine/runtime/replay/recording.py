@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from engine.errors import ConfigError
 from engine.model.journal import Cursor, StreamId
@@ -12,8 +12,8 @@ from engine.store.views import Decided, Row
 
 Side = Literal["start", "end"]
 Part = Literal["meta", "facts", "active"]
-PARTS: tuple[Part, ...] = ("meta", "facts", "active")
-STREAMS: tuple[Decided, ...] = ("audit", "outbox", "rejected")
+PARTS: Final[tuple[Part, ...]] = ("meta", "facts", "active")
+STREAMS: Final[tuple[Decided, ...]] = ("audit", "outbox", "rejected")
 
 
 class ReplayError(ConfigError):
@@ -70,6 +70,10 @@ class Recording(Protocol):
 
     async def get_revision(self, revision: str) -> bytes | None:
         """The canonical form of a rule base; None if it is not there."""
+        ...
+
+    def done(self) -> AsyncIterator[tuple[bytes, bytes]]:
+        """How coordinations ended that left working memory between start and end, both included: id, record."""
         ...
 
     def journal(self) -> AsyncIterator[Told]:
