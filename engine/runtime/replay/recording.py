@@ -17,7 +17,7 @@ STREAMS: Final[tuple[Decided, ...]] = ("audit", "outbox", "rejected")
 
 
 class ReplayError(ConfigError):
-    """What was recorded cannot be decided again (exit 78): R101 to R108 what is kept, R110 to R115 the file."""
+    """What was recorded cannot be decided again (exit 78): R101 to R107 what is kept, R110 to R114 the file."""
 
 
 @dataclass(frozen=True, slots=True)
