@@ -21,7 +21,7 @@ from engine.model.rules import RuleBase
 from engine.packs.bundle import load_blob
 from engine.runtime.crashpoints import DURING_RECOVERY, crashpoint
 from engine.runtime.logging import logger
-from engine.runtime.reload import compile_all
+from engine.runtime.reload import RevisionStore, compile_all
 from engine.runtime.timers import ScheduleTimes
 
 #: A recovery that died so often is tried without the C library.
@@ -127,7 +127,7 @@ class Recovery:
         }
         await self._store.note(marks, self._epoch)
         crashpoint(DURING_RECOVERY)
-        rulebase = await _rulebase_in_force(self._store, meta.get("revision", ""))
+        rulebase = await rulebase_in_force(self._store, meta.get("revision", ""))
         maker = joiner_maker(use_library=found.trusts_library)
         active = [pair async for pair in self._store.load_active()]
         surroundings = Surroundings(
@@ -136,7 +136,7 @@ class Recovery:
             self._secret,
             self._suspend_at,
             make_driver=Driver,
-            old_plans=await _old_plans(self._store, active, rulebase.revision),
+            old_plans=await plans_begun_under(self._store, active, rulebase.revision),
             recalled=self._recalled,
         )
         engine = Engine(rulebase, surroundings, await compile_all(rulebase))
@@ -178,7 +178,12 @@ class _Found:
             _LOG.error("recovery died before; the joining library is left out", tries=self.deaths)
 
 
-async def _rulebase_in_force(store: RecoveryStore, revision: str) -> RuleBase:
+async def rulebase_in_force(store: RevisionStore, revision: str) -> RuleBase:
+    """The rule base of a stored revision; an empty one for none.
+
+    Raises:
+        StoreError: S202, it is not stored.
+    """
     if not revision:
         return RuleBase("")
     blob = await store.get_revision(revision)
@@ -198,12 +203,13 @@ def old_plan_names(active: Iterable[tuple[bytes, bytes]], revision: str) -> dict
     return wanted
 
 
-async def _old_plans(
-    store: RecoveryStore, active: list[tuple[bytes, bytes]], revision: str
+async def plans_begun_under(
+    store: RevisionStore, active: list[tuple[bytes, bytes]], revision: str
 ) -> dict[tuple[str, str], Plan]:
+    """Plans of the earlier rule bases under which coordinations that are still kept began."""
     wanted = old_plan_names(active, revision)
     found: dict[tuple[str, str], Plan] = {}
     for old, names in sorted(wanted.items()):
-        rulebase = await _rulebase_in_force(store, old)
+        rulebase = await rulebase_in_force(store, old)
         found |= {(old, plan.name): plan for plan in rulebase.plans if plan.name in names}
     return found

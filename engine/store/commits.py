@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from itertools import chain
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from engine import limits
 from engine.errors import StoreError
@@ -20,7 +20,7 @@ from engine.model.journal import (
     Rejection,
 )
 from engine.store import scripts
-from engine.store.part import Part, texts
+from engine.store.part import Part, pairs, texts
 from engine.store.wire import Word
 
 #: Fields of one audit or rejected entry; Lua unpacks each entry at once.
@@ -30,7 +30,18 @@ MAX_REJECTED_FIELDS = 64
 #: Fields of ``meta`` that only the scripts write.
 OWN_META = frozenset({"cursor", "commit", "epoch"})
 
+#: A busy daemon commits so often that a patient copy never comes out whole.
+_PATIENT_TRIES = 2
+
 _K = TypeVar("_K", str, bytes)
+
+
+class CommittedState(NamedTuple):
+    """What one commit left: ``meta``, and field and record of ``facts`` and ``active``."""
+
+    meta: dict[str, str]
+    facts: list[tuple[bytes, bytes]]
+    active: list[tuple[bytes, bytes]]
 
 
 class Commits(Part):
@@ -67,6 +78,25 @@ class Commits(Part):
     async def load_meta(self) -> dict[str, str]:
         """All of ``meta``."""
         return texts(await self._wire.call("HGETALL", self._keys.meta))
+
+    async def committed_state(self) -> CommittedState:
+        """All of the committed state, as of one commit.
+
+        Read in small steps, as long as no commit comes between; else at once, which holds Redis for about 50 ms per
+        100,000 facts.
+        """
+        for _ in range(_PATIENT_TRIES):
+            before = await self.load_meta()
+            facts = [pair async for pair in self.load_facts()]
+            active = [pair async for pair in self.load_active()]
+            after = await self.load_meta()
+            if before.get("commit") == after.get("commit"):
+                return CommittedState(after, facts, active)
+        k = self._keys
+        meta, all_facts, all_active = await self._wire.together(
+            [("HGETALL", key) for key in (k.meta, k.facts, k.active)]
+        )
+        return CommittedState(texts(meta), list(pairs(all_facts)), list(pairs(all_active)))
 
     async def cursor(self) -> Cursor:
         """The committed cursor."""

@@ -154,6 +154,20 @@ class Wire:
         except (RedisError, OSError, TimeoutError) as error:
             raise translate(error, str(self.endpoint)) from error
 
+    async def together(self, commands: Sequence[Sequence[Word]]) -> list[Reply]:
+        """Several commands with nothing of anybody else's between them.
+
+        Raises:
+            StoreError: as ``failures`` translates it.
+        """
+        try:
+            async with self._client.pipeline(transaction=True) as pipe:
+                for command in commands:
+                    pipe.execute_command(*command)
+                return await pipe.execute()
+        except (RedisError, OSError, TimeoutError) as error:
+            raise translate(error, str(self.endpoint)) from error
+
     async def close(self) -> None:
         """Close every connection."""
         for client in (self._client, *self._sentinels):

@@ -11,6 +11,7 @@ from engine.matching.joins import PythonJoiner
 from engine.model.journal import ChangeSet, Cursor, StreamId
 from engine.packs.bundle import load_paths
 from engine.runtime.timers import ScheduleTimes
+from engine.store.commits import CommittedState
 from engine.store.records import AuditEntry
 from tests.support.journal_engine import SECRET, JournalEngine, write_packs
 from tests.support.world import START
@@ -46,6 +47,10 @@ class KeptWorld(JournalEngine):
             self.audited.append(AuditEntry(StreamId(int(dict(fields)["at"]), len(self.audited)), tuple(fields)))
 
     # -- as the store ------------------------------------------------------------
+    async def committed_state(self) -> CommittedState:
+        """All of the committed state."""
+        return CommittedState(dict(self.meta), list(self.facts_hash.items()), list(self.active_hash.items()))
+
     async def load_meta(self) -> dict[str, str]:
         """All of ``meta``."""
         return dict(self.meta)
