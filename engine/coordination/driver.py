@@ -277,8 +277,13 @@ class Driver:
         return self.base.memories[kind].facts.get(key)
 
     def uses(self, fact: Fact) -> bool:
-        """Whether an open coordination's key or evidence refers to a fact."""
-        return self.shelf.is_used((fact.memory.name, fact.key))
+        """Whether an open coordination needs a fact to stay.
+
+        What is kept while used does if its key or evidence refers to it; anything else if it is what the coordination
+        is about, for without that no condition of the coordination could hold any more.
+        """
+        name = (fact.memory.name, fact.key)
+        return self.shelf.is_used(name) if fact.memory.kind.keep_while_used else self.shelf.is_subject(name)
 
     def facts_behind(self, case: Case, name: str) -> list[dict[str, Any]]:
         """The facts that a command of this coordination rests on, for the audit."""
@@ -321,6 +326,10 @@ class Driver:
                 continue
             self.shelf.put(case, (pattern.kind.name for pattern in outline.plan.patterns))
             self.shelf.note(case)
+        for kind, key in self.shelf.subjects():
+            fact = self.fact_of(kind, key)
+            if fact is not None:
+                self.base.outlive(fact)
 
     def resume(self, *, is_reload: bool) -> list[str]:
         """After everything was judged: note what each coordination waits for.

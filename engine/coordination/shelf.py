@@ -26,6 +26,7 @@ class Shelf:
         self._by_command: dict[str, CaseKey] = {}
         self._by_fact: dict[FactName, dict[CaseKey, None]] = {}
         self._facts_of: dict[CaseKey, dict[FactName, None]] = {}
+        self._subjects: dict[FactName, dict[CaseKey, None]] = {}
 
     def put(self, case: Case, kinds: Iterable[str]) -> None:
         """Take a coordination.
@@ -36,7 +37,9 @@ class Shelf:
         """
         slot = slot_of(case)
         self.cases[slot] = case
-        self._refer(slot, zip(kinds, case.keys, strict=True))
+        names = list(zip(kinds, case.keys, strict=True))
+        self._subjects.setdefault(names[0], {})[slot] = None
+        self._refer(slot, names)
 
     def note(self, case: Case) -> None:
         """Index what a coordination refers to by now."""
@@ -65,6 +68,15 @@ class Shelf:
         """Whether an open coordination's key or evidence refers to a fact."""
         return any(self.cases[slot].is_open or self.cases[slot].is_provisional for slot in self.of_fact(fact))
 
+    def is_subject(self, fact: FactName) -> bool:
+        """Whether an open coordination is about that fact: it is the first of its ``for`` facts."""
+        slots = self._subjects.get(fact, ())
+        return any(self.cases[slot].is_open or self.cases[slot].is_provisional for slot in slots)
+
+    def subjects(self) -> Iterable[FactName]:
+        """What the coordinations kept here are about."""
+        return self._subjects
+
     def drop(self, case: Case, now: int) -> int:
         """Let a coordination go; that it was is remembered until the instant given back."""
         slot = slot_of(case)
@@ -73,10 +85,11 @@ class Shelf:
             for command in run.commands:
                 self._by_command.pop(command, None)
         for fact in self._facts_of.pop(slot, {}):
-            slots = self._by_fact[fact]
-            del slots[slot]
-            if not slots:
-                del self._by_fact[fact]
+            for index in (self._by_fact, self._subjects):
+                slots = index.get(fact, {})
+                slots.pop(slot, None)
+                if not slots:
+                    index.pop(fact, None)
         until = now + limits.DONE_KEEP_MS
         self.ended[case.id] = until
         return until

@@ -35,7 +35,7 @@ class FactBase:
         memories: by kind name.
         decoders: by kind name.
         work: what must be judged before the step is settled.
-        is_used: whether an open coordination refers to a fact (``keep: while_used``).
+        is_used: whether an open coordination needs a fact to stay (``keep: while_used``, and what it is about).
         removed_blocks: (network, block hash) → instant until which it is remembered.
     """
 
@@ -269,7 +269,8 @@ class FactBase:
         fact.expires_at = 0
         claims = [fact.claim] if fact.claims is None else list(fact.claims.values())
         gone = [claim for claim in claims if memory.is_expired(claim, now)]
-        if gone and memory.kind.keep_while_used and self.is_used is not None and self.is_used(fact):
+        is_all = memory.kind.keep_while_used or len(gone) == len(claims)
+        if gone and is_all and self.is_used is not None and self.is_used(fact):
             self._look_again(fact, gone[0].at, memory.ttl_ms, now)
             return False
         if len(gone) == len(claims):
@@ -287,6 +288,13 @@ class FactBase:
         if fact.expires_at <= now:
             fact.expires_at += ttl
         self.timeline.push(fact.expires_at, EXPIRY, fact.memory.name, fact.key_text, fact)
+
+    def outlive(self, fact: Fact) -> None:
+        """A restored fact that stayed past its ttl, because a coordination is about it, is looked at as live would."""
+        ttl = fact.memory.ttl_ms
+        if ttl is not None and 0 < fact.expires_at < self.restored_at:
+            first = fact.claim if fact.claims is None else next(iter(fact.claims.values()))
+            self._look_again(fact, first.at, ttl, self.restored_at - 1)
 
     def _schedule_expiry(self, fact: Fact, claim: Claim) -> None:
         """One item a fact, for its oldest claim; a renewal leaves it, and it is moved when it comes up."""
