@@ -114,9 +114,9 @@ class Driver:
 
     def _advance_one(self, case: Case, gone: set[FactName]) -> Machine:
         machine = Machine(Desk(self, case, self.outline_of(case)))
-        before = dict(case.ledger.balances)
+        before = case.ledger
         machine.advance(gone)
-        if case.ledger.balances != before:
+        if case.ledger is not before:
             self._ledger_changed(case)
         self.shelf.note(case)
         ready = [step for step in case.steps.values() if machine.forward.may_command(step)]
@@ -127,6 +127,10 @@ class Driver:
         self.changes.case_changed(*slot, lambda: self._record(slot))
         if machine.is_over:
             self._forget(case)
+            return machine
+        if machine.is_ahead:
+            # Its conditions are judged on the ledger as it is now, and then it goes on, in the same step.
+            self._dirty[slot] = None
             return machine
         self._arm(case, machine.desk.deadlines)
         self.facts.show(case)
@@ -201,6 +205,8 @@ class Driver:
         except EvaluationError as error:
             desk.say("dropped", place="start", code=error.code, message=error.message)
             desk.stop(f"when it is to end, or what it brings, cannot be computed: {error.message}")
+        if case.brings:
+            self._ledger_changed(case)
         if case.deadline is not None and now + plan.needed_ms > case.deadline:
             Machine(desk).judgement.end("EXPIRED", "NO_TIME")
         self._dirty[slot_of(case)] = None

@@ -15,6 +15,7 @@ from engine.coordination.desk import Desk
 from engine.coordination.evidence import Evidence
 from engine.coordination.forward import Forward
 from engine.coordination.judgement import Judgement
+from engine.coordination.ledger import Ledger
 from engine.coordination.progress import Progress
 from engine.coordination.relations import Relations
 from engine.coordination.unwinding import Unwinding
@@ -32,6 +33,7 @@ class Machine:
     Attributes:
         changes: names of the parts that did something, for alarms.
         is_over: the coordination ended so long ago that it may leave working memory.
+        is_ahead: the ledger is another than conditions know; they must be judged before this goes on.
     """
 
     def __init__(self, desk: Desk) -> None:
@@ -52,6 +54,7 @@ class Machine:
         self.judgement = Judgement(desk, self.progress, self.forward, self.unwinding)
         self.changes: list[str] = []
         self.is_over = False
+        self.is_ahead = False
 
     def advance(self, gone: set[FactName]) -> None:
         """Look until nothing changes.
@@ -59,27 +62,39 @@ class Machine:
         Args:
             gone: facts that left memory with their blocks in this step.
         """
-        case, desk = self.case, self.desk
-        balances, recorded = dict(case.ledger.balances), (case.ended_at, case.recorded_at, case.verdict_reason)
+        case = self.case
+        ledger, recorded = case.ledger, (case.ended_at, case.recorded_at, case.verdict_reason)
         if gone and (case.is_open or case.is_provisional):
             self._reorganised(gone)
+        self._look_until_quiet(ledger)
+        is_told = recorded != (case.ended_at, case.recorded_at, case.verdict_reason)
+        if case.ledger.balances != ledger.balances and not is_told:
+            self.judgement.note_ledger()
+
+    def _look_until_quiet(self, ledger: Ledger) -> None:
+        """Look until nothing changes, or until conditions that read the ledger must be judged before going on.
+
+        Args:
+            ledger: as it was when the conditions were judged.
+        """
+        case, desk = self.case, self.desk
+        reads_ledger = desk.driver.sensing.reads_ledger(desk.plan.name)
         parts = self._parts()
         for _ in range(_MOST_ROUNDS):
             desk.has_changed = False
             desk.deadlines = []
             for name, look in parts:
+                if reads_ledger and case.is_open and not case.is_stopped and case.ledger is not ledger:
+                    self.is_ahead = True
+                    return
                 before, desk.has_changed = desk.has_changed, False
                 look()
                 if desk.has_changed:
                     self.changes.append(name)
                 desk.has_changed = desk.has_changed or before
             if not desk.has_changed:
-                break
-        else:
-            desk.stop(f"it does not come to rest: {', '.join(self.changes[-6:])}")
-        is_told = recorded != (case.ended_at, case.recorded_at, case.verdict_reason)
-        if case.ledger.balances != balances and not is_told:
-            self.judgement.note_ledger()
+                return
+        desk.stop(f"it does not come to rest: {', '.join(self.changes[-6:])}")
 
     def _parts(self) -> tuple[tuple[str, Callable[[], None]], ...]:
         return (

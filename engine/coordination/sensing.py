@@ -77,6 +77,10 @@ class Sensing:
         """The plan as it was under that revision."""
         return self.outlines.get(f"{revision}:{name}") or self.outlines.get(name)
 
+    def reads_ledger(self, plan: str) -> bool:
+        """Whether some condition of a plan reads the ledger of its coordinations."""
+        return plan in self._readers
+
     def readers_of(self, plan: str, fact: Fact) -> Iterator[tuple[SensorNode, list[Match]]]:
         """Conditions that read the ledger of a plan's coordinations, with their matches of the first ``for`` fact."""
         for node in self._readers.get(plan, ()):
