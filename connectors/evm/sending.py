@@ -17,11 +17,12 @@ from connectors.evm.abi import AbiError
 from connectors.evm.calls import Call, Deed, compile_calls
 from connectors.evm.chain import Chain, Rpc, is_revert, revert_data
 from connectors.evm.fees import Market, first_offer
-from connectors.evm.following import Following, is_known_already
+from connectors.evm.following import Following
 from connectors.evm.keys import Signer, load_signer
 from connectors.evm.node import NodeAwayError, NodeError, NodeRefusedError
 from connectors.evm.nonces import NoNonceError, next_nonce
 from connectors.evm.notes import Book, Note, Outcome
+from connectors.evm.pushing import is_known_already
 from connectors.evm.replacement import signed_version
 from connectors.evm.reverts import reason_of
 from connectors.evm.sending_options import SendingOptions
@@ -89,7 +90,7 @@ class Sending:
             ConfigError: there is none (C142), it is wrong (C143), or another account's (C144).
         """
         self._signer = await asyncio.to_thread(load_signer, self._options.key, f"{self._place}.key")
-        self._following.signer = self._signer
+        self._following.pushing.signer = self._signer
 
     async def follow(self) -> None:
         """Looks after every noted transaction until it is final, and tells what becomes of it; until cancelled.

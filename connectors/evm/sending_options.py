@@ -134,6 +134,8 @@ class SendingOptions(Strict):
         final_after: blocks after which nothing is looked after any more where a node knows no finalized block.
         stuck_after: a transaction that waits for so long while blocks come is replaced at its nonce.
         unknown_after: a transaction that no node knows for so long is told as unknown.
+        gone_after: a node that shows fewer blocks than it had shown is behind; when it stays so for so long, they are
+            gone, and what was in them is handed over again.
         poll: how often receipts are looked for while any are awaited.
         gas_margin: added to estimates, in hundredths of a percent.
         max_gas: no transaction may ask for more.
@@ -147,6 +149,7 @@ class SendingOptions(Strict):
     final_after: Annotated[Whole, Field(ge=1, le=100_000)] = 64
     stuck_after: DurationMs = 90_000
     unknown_after: DurationMs = 600_000
+    gone_after: DurationMs = 30_000
     poll: DurationMs = 1_000
     gas_margin: Bps = 2_000
     max_gas: Annotated[Whole, Field(ge=21_000, le=100_000_000)] = 10_000_000

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from connectors.base import Observation
-from connectors.evm.notes import Mined, Note
+from connectors.evm.notes import Book, Mined, Note, Outcome
 
 #: States of a ``transaction`` fact.
 PENDING: Final = "pending"
@@ -19,6 +19,22 @@ DONE: Final = "done"
 FAILED: Final = "failed"
 FINAL: Final = "final"
 KIND: Final = "transaction"
+
+
+class Teller:
+    """Notes a change and says it, in one write."""
+
+    def __init__(self, book: Book, network: str) -> None:
+        self._book = book
+        self._network = network
+
+    async def change(self, note: Note, head: int, reason: str = "", *said: Observation) -> None:
+        """The note becomes this, and its ``transaction`` fact and whatever else is said enter the journal."""
+        await self._book.change(note, [*said, fact(self._network, note, head, reason)])
+
+    async def close(self, note: Note, outcome: Outcome, head: int, reason: str = "", *said: Observation) -> None:
+        """Nothing more can come of it; likewise."""
+        await self._book.close(note, outcome, [*said, fact(self._network, note, head, reason)])
 
 
 def report(note: Note, status: str, detail: Mapping[str, Any]) -> Observation:

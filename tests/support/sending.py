@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from connectors.base import ConnectorContext, Observation, OutgoingCommand, SendResult
+from connectors.base import ConnectorContext, Observation, OutgoingCommand, SendResult, SendStatus
 from connectors.evm.node import Node
 from connectors.evm.notes import Note
 from connectors.evm.sending import Sending
@@ -194,3 +194,32 @@ def payment(command: str, amount: int | str = 7, **changes: Any) -> OutgoingComm
 def gift(command: str, wei: int, to: str = PAYEE, **changes: Any) -> OutgoingCommand:  # noqa: ANN401 - any field
     """A transfer of the native coin."""
     return payment(command, verb="give", args=json.dumps({"to": to, "amount": str(wei)}), **changes)
+
+
+async def mined(desk: Desk, *commands: str) -> None:
+    for command in commands:
+        assert (await desk.send(payment(command, 1))).status is SendStatus.SUBMITTED
+    desk.mine()
+    await desk.round()
+
+
+def as_if_noted_long_ago(desk: Desk, command: str, **changes: Any) -> None:  # noqa: ANN401 - fields of a note
+    """Times in the note go back by an hour, as if an hour had passed since."""
+    row = json.loads(desk.notebook.notes[f"tx:{command}"])
+    for name in ("waits_since_ms", "missing_since_ms"):
+        if row[name] is not None:
+            row[name] -= 3_600_000
+    desk.notebook.notes[f"tx:{command}"] = json.dumps(row | changes)
+
+
+async def stuck(desk: Desk, *commands: str) -> Desk:
+    """They wait in the pool since long ago, and a block has come that had no room for them."""
+    for command in commands:
+        await desk.send(payment(command, 1))
+    await desk.round()
+    desk.anvil.rpc("evm_setBlockGasLimit", hex(30_000))
+    desk.mine()
+    desk.anvil.rpc("evm_setBlockGasLimit", hex(30_000_000))
+    for command in commands:
+        as_if_noted_long_ago(desk, command)
+    return await desk.again()
