@@ -107,6 +107,14 @@ class Forward:
             return False
         return case.deadline is None or self.desk.now <= case.deadline
 
+    def may_begin(self) -> bool:
+        """Whether a step may still be commanded for the first time, when its condition holds."""
+        case = self.case
+        is_closed = (
+            case.first_command_at is None and case.start_before is not None and self.desk.now >= case.start_before
+        )
+        return self.may_go_forward() and not is_closed
+
     def may_try_again(self, step: StepCase) -> bool:
         """Whether a step whose last attempt had no effect is to be tried again."""
         if step.run.wants_retry:
@@ -115,13 +123,11 @@ class Forward:
 
     def may_command(self, step: StepCase) -> bool:
         """Whether the step's command may go out now, reservations aside."""
-        case, declared = self.case, self.plan.by_name[step.name]
+        declared = self.plan.by_name[step.name]
         if declared.action.command is None or step.ready_at is None or step.is_dropped or step.is_accepted:
             return False
         is_deciding = step.run.way.active is not None and not step.run.wants_retry
-        if not self.may_go_forward() or is_deciding or not self.follows_done(step):
-            return False
-        if case.first_command_at is None and case.start_before is not None and self.desk.now >= case.start_before:
+        if not self.may_begin() or is_deciding or not self.follows_done(step):
             return False
         is_first = step.run.status == "idle" and not step.run.commands
         if not is_first and not self.progress.is_retry_due(step.run):

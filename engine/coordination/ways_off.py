@@ -121,7 +121,8 @@ class WaysOff:
         if option.needs_proof and (run is None or not self.progress.is_without_effect(run)):
             return False
         if alternative.retry:
-            return run is not None and self.progress.is_without_effect(run) and self._may_send(course, course.way.cause)
+            is_free = run is not None and self.progress.is_without_effect(run)
+            return is_free and (self.forward.may_go_forward() or not (course.is_forward or course.kind == STEP))
         is_sending = alternative.action is not None and alternative.action.command is not None
         return not is_sending or self._may_send(course, course.way.cause)
 
@@ -164,6 +165,8 @@ class WaysOff:
         if run is not None and run.status == "confirmed" and cause != "late":
             return True
         is_over = self.case.is_unwinding and course.kind == STEP and cause in FORWARD_CAUSES
+        # After the deadline, or before any command once it is too late for one, nothing is blocked any more.
+        is_over = is_over or (cause == "blocked" and not self.forward.may_begin())
         return is_over and not option.alternative.undo and course.way.small is None
 
     def _finish(self, course: Course) -> None:
@@ -201,21 +204,35 @@ class WaysOff:
                 return self._small_step(course, cause, option, alternative.action)
             case "accept" if alternative.accept:
                 self._give_reason(option)
+                self.case.unmet = self.case.unmet or self._unmet(course, cause)
                 self.accepting.accept(course, cause)
             case "escalate" if alternative.escalate:
                 place = "" if course.step is None else desk.where(course.step)
-                desk.escalate(course.name, alternative.reason or self.reason_of(course, cause), place)
+                desk.escalate(course.name, alternative.reason or self._missing_first(course, cause), place)
             case "end" if alternative.end is not None:
                 if alternative.undo and not self.unwinding.is_over():
                     return _WAITS
                 self._give_reason(option)
-                self.case.decreed = (alternative.end, alternative.reason or self.case.reason or cause.upper())
+                self.case.decreed = (
+                    alternative.end,
+                    self.case.reason or self.case.unmet or self._missing_first(course, cause),
+                )
                 desk.has_changed = True
         return _DONE
 
     def _give_reason(self, option: Option) -> None:
         """What decides gives the verdict its reason."""
         self.case.reason = option.alternative.reason or self.case.reason
+
+    def _unmet(self, course: Course, cause: str) -> str:
+        """Reason of the first term that blocks the course's step; empty if none has one."""
+        if cause != "blocked" or course.step is None:
+            return ""
+        return next((reason for reason in self.forward.unmet(course.step) if reason), "")
+
+    def _missing_first(self, course: Course, cause: str) -> str:
+        """Of what is blocked the first term that does not hold says why, else the cause itself."""
+        return self._unmet(course, cause) or self.reason_of(course, cause)
 
     def reason_of(self, course: Course, cause: str) -> str:
         """The engine's own word for it."""
@@ -237,8 +254,7 @@ class WaysOff:
             self.progress.lose(step, run, "failed")
         if course.kind == UNDO:
             return
-        unmet = self.forward.first_unmet() if cause == "blocked" else ""
-        self.unwinding.begin(self.reason_of(course, cause), unmet, step)
+        self.unwinding.begin(self.reason_of(course, cause), self._unmet(course, cause), step)
         # What goes back is commanded before people are called, as the stages stand.
         self.unwinding.look()
 
