@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 from connectors.evm.node import Call, Json, Node, NodeAwayError, quantity
+
+_HEX: Final = re.compile(r"0x(?:[0-9a-fA-F]{2})*\Z")
 
 
 class ChainMovedError(Exception):
@@ -51,13 +55,56 @@ class Block:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A log as a node gives it.
+
+    Attributes:
+        address: of the contract that wrote it, lower case.
+        topics: 32-byte words as hex, the first usually the event's.
+        data: ``0x…``.
+        index: its place in the block, over all transactions.
+        is_removed: the node itself says that it stands no more.
+    """
+
+    address: str
+    topics: tuple[str, ...]
+    data: str
+    block_hash: str
+    tx: str
+    index: int
+    is_removed: bool
+
+    @classmethod
+    def of(cls, raw: Json) -> Log:
+        """From JSON.
+
+        Raises:
+            NodeAwayError: it is no log.
+        """
+        if not isinstance(raw, dict) or not isinstance(raw.get("topics"), list):
+            raise NodeAwayError("the node answers with no log where one must be")
+        for name in ("address", "data"):
+            if not isinstance(raw.get(name), str) or not _HEX.match(raw[name]):
+                raise NodeAwayError(f"the node answers a log whose {name} is no hex")
+        return cls(
+            address=raw["address"].lower(),
+            topics=tuple(hash_of(topic) for topic in raw["topics"]),
+            data=raw["data"],
+            block_hash=hash_of(raw.get("blockHash")),
+            tx=hash_of(raw.get("transactionHash")),
+            index=quantity(raw.get("logIndex")),
+            is_removed=raw.get("removed") is True,
+        )
+
+
 def hash_of(value: object) -> str:
     """A 32-byte hash in lower case.
 
     Raises:
         NodeAwayError: it is none.
     """
-    if isinstance(value, str) and len(value) == 66 and value.startswith("0x"):
+    if isinstance(value, str) and len(value) == 66 and _HEX.match(value):
         return value.lower()
     raise NodeAwayError(f"the node answers {str(value)[:80]!r} where a hash must stand")
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from connectors.evm.abi import AbiError, Event, Value, decode_values, encode_values
+from connectors.evm.blocks import Block, Log
 from connectors.evm.options import EventOptions
 from connectors.evm.templates import Scope, Template, TemplateError, plain
 from engine.errors import ConfigError
@@ -48,7 +50,7 @@ class Found:
 
     Attributes:
         mapped: by which it was read.
-        height, block_hash, index: where it stands.
+        height: of its block.
         event: the arguments.
         log: what can be said of the log itself; without ``depth``.
         identity: hash of kind and key (of the log's place, if it has none), under which a later one replaces it.
@@ -56,8 +58,6 @@ class Found:
 
     mapped: Mapped
     height: int
-    block_hash: str
-    index: int
     event: Mapping[str, Value]
     log: Mapping[str, Value]
     identity: str
@@ -104,40 +104,40 @@ def compile_event(connector: str, index: int, options: EventOptions) -> Mapped:
     )
 
 
-def read_log(
-    mapped: Mapped, network: str, raw: Mapping[str, Any], place: tuple[int, str, int], time_ms: int
-) -> Found | None:
+def read_log(mapped: Mapped, network: str, log: Log, block: Block) -> Found | None:
     """A log as this mapping sees it; None if it is not one it wants.
 
     Args:
         mapped: whose address and topic it has.
         network: id of the network in facts.
-        raw: as the node gave it.
-        place: height, block hash, log index.
-        time_ms: of its block.
+        log: as the node gave it.
+        block: on which it stands.
 
     Raises:
         AbiError: it has the topic but not the shape of the event.
         TemplateError: a key field cannot be read from it.
     """
-    height, block_hash, index = place
-    event = mapped.event.decode(raw["topics"], raw["data"])
+    event = mapped.event.decode(log.topics, log.data)
     if any(event[name] not in values for name, values in mapped.wanted.items()):
         return None
-    tx = str(raw["transactionHash"]).lower()
-    log = {
+    told = {
         "network": network,
-        "address": str(raw["address"]).lower(),
-        "block_hash": block_hash,
-        "height": height,
-        "time": time_ms,
-        "tx": tx,
-        "index": index,
-        "id": f"{network}:{tx}:{index}",
+        "address": log.address,
+        "block_hash": block.hash,
+        "height": block.number,
+        "time": block.time_ms,
+        "tx": log.tx,
+        "index": log.index,
+        "id": f"{network}:{log.tx}:{log.index}",
     }
-    values = [str(plain(mapped.fields[name].read(event, log))) for name in mapped.key] or [block_hash, str(index)]
-    identity = hashlib.sha256("\0".join([mapped.kind, *values]).encode()).hexdigest()[:16]
-    return Found(mapped, height, block_hash, index, event, log, identity)
+    values = [str(plain(mapped.fields[name].read(event, told))) for name in mapped.key]
+    identity = _identity(mapped.kind, values or [block.hash, str(log.index)])
+    return Found(mapped, block.number, event, told, identity)
+
+
+def _identity(kind: str, key: Sequence[str]) -> str:
+    """Equal for facts of equal key, in one kind."""
+    return hashlib.sha256(json.dumps([kind, *key]).encode()).hexdigest()[:16]
 
 
 def _key(place: str, options: EventOptions, fields: Mapping[str, Template]) -> tuple[str, ...]:

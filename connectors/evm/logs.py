@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.evm.abi import AbiError
-from connectors.evm.blocks import Block, ChainMovedError, hash_of, headers
+from connectors.evm.blocks import Block, ChainMovedError, Log, headers
 from connectors.evm.events import Found, Mapped, read_log
 from connectors.evm.node import Call, Json, Node, NodeAwayError, NodeRefusedError, quantity
 from connectors.evm.templates import TemplateError
@@ -96,31 +96,23 @@ class Logs:
 
     def _told(self, block: Block, raws: Sequence[Mapping[str, Any]]) -> Told:
         found: list[Found] = []
-        for raw in sorted(raws, key=lambda each: quantity(each.get("logIndex"))):
-            if hash_of(raw.get("blockHash")) != block.hash or raw.get("removed") is True:
+        logs = [Log.of(raw) for raw in raws]
+        for log in sorted(logs, key=lambda each: each.index):
+            if log.block_hash != block.hash or log.is_removed:
                 raise ChainMovedError(f"a log of block {block.number} stands on another block of that height")
-            found.extend(self._read(raw, block))
+            found.extend(self._read(log, block))
         return Told(block.number, block.hash, block.time_ms, tuple(found))
 
-    def _read(self, raw: Mapping[str, Any], block: Block) -> list[Found]:
-        try:
-            address, topics = str(raw["address"]).lower(), raw["topics"]
-            wanted = self._by_place.get((address, str(topics[0]).lower()), [])
-            place = (block.number, block.hash, quantity(raw["logIndex"]))
-            raw_is_whole = isinstance(raw["data"], str) and isinstance(raw["transactionHash"], str)
-        except (KeyError, IndexError, TypeError) as error:
-            raise NodeAwayError("the node answers a log without its parts") from error
-        if not raw_is_whole:
-            raise NodeAwayError("the node answers a log without its parts")
+    def _read(self, log: Log, block: Block) -> list[Found]:
         found = []
-        for mapped in wanted:
+        for mapped in self._by_place.get((log.address, log.topics[0] if log.topics else ""), []):
             try:
-                log = read_log(mapped, self._network, raw, place, block.time_ms)
-                if log is not None:
-                    log.fact(1)
-                    found.append(log)
+                read = read_log(mapped, self._network, log, block)
+                if read is not None:
+                    read.fact(1)
+                    found.append(read)
             except (AbiError, TemplateError) as error:
                 # It can never become a fact; to stop here would hold up everything after it.
-                fields = {"network": self._network, "height": block.number, "log_index": place[2], "kind": mapped.kind}
+                fields = {"network": self._network, "height": block.number, "log_index": log.index, "kind": mapped.kind}
                 _LOG.error("an event cannot be told as a fact: %s", error, extra=fields)
         return found

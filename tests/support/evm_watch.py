@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from connectors.evm.blocks import ChainMovedError
 from connectors.evm.events import compile_event
+from connectors.evm.heads import WrongChainError
 from connectors.evm.look import Look
-from connectors.evm.node import Node
+from connectors.evm.node import Node, NodeError
 from connectors.evm.options import parse_options
 from tests.support.anvil import Anvil
 from tests.support.believing import BelievingNotebook
@@ -60,6 +62,8 @@ class Watched:
         self._node: Node | None = None
         self._look: Look | None = None
         self.failures = 0
+        #: What it asks; a test may give it one that cannot be relied on.
+        self.make_node: Callable[[str, int], Node] = Node
 
     async def look(self, times: int = 1) -> None:
         """Looks so many times, each until it has caught up; a failure is told as the daemon would."""
@@ -69,7 +73,7 @@ class Watched:
                 while await look.once():
                     pass
                 self.failures = 0
-            except Exception as error:
+            except (NodeError, ChainMovedError, WrongChainError) as error:
                 self.failures += 1
                 await look.failed(error, self.failures)
 
@@ -91,7 +95,7 @@ class Watched:
     async def _begin(self) -> Look:
         options = parse_options("eth", self._options)
         assert options.watch is not None
-        self._node = Node(options.node.address(), options.node.timeout)
+        self._node = self.make_node(options.node.address(), options.node.timeout)
         mapped = [compile_event("eth", index, event) for index, event in enumerate(options.watch.events)]
         notes = await self.notebook.read()
         self._look = Look("eth", options, options.watch, self._node, mapped, self.notebook, notes)

@@ -8,11 +8,13 @@ from random import Random
 import pytest
 
 from connectors.evm.abi import Event
+from connectors.evm.node import Node
 from tests.integration.evm.test_events import deposit
 from tests.support.anvil import Anvil
 from tests.support.believing import CutOffError
 from tests.support.contracts import compiled
 from tests.support.evm_watch import DEPOSITED, Watched, deposits
+from tests.support.flaky_node import FlakyNode
 
 Watching = Callable[..., Watched]
 CONFIRMATIONS = 5
@@ -85,3 +87,25 @@ async def test_in_the_end_what_is_believed_is_what_stands_on_the_chain(
     assert believed(watched) == on_chain(anvil, bridge)
     assert watched.notebook.refused == []
     assert watched.notebook.facts("incident") == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_node_that_often_answers_nonsense_delays_what_is_told_and_changes_none_of_it(
+    anvil: Anvil, watching: Watching, seed: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    chance = Random(seed)
+    bridge = anvil.deploy(compiled("bridge").bytecode)
+    anvil.mine(40)
+    watched = watching(events=[deposits(bridge, str(CONFIRMATIONS))], window="40", range="7", gone_after="1h")
+    watched.make_node = lambda url, timeout_ms: FlakyNode(url, timeout_ms, chance, one_in=4)
+    for number in range(25):
+        something_happens(anvil, bridge, chance, number)
+        await look_and_perhaps_die(watched, chance)
+    anvil.mine(12)
+    watched.make_node = Node
+    await watched.restart()
+    await watched.look(2)
+    assert believed(watched) == on_chain(anvil, bridge)
+    assert watched.notebook.refused == []
+    assert not any(incident["open"] for incident in watched.notebook.facts("incident"))
+    assert "cannot be told" not in caplog.text
