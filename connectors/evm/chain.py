@@ -100,23 +100,28 @@ class Chain:
 
     async def head(self) -> Head:
         """The latest block."""
-        found = await self._block("latest")
-        if found is None:
-            raise NodeAwayError("the node has no latest block")
-        return found
+        found = await self._rpc.call("eth_getBlockByNumber", "latest", False)
+        block = _mapping(found)
+        if "baseFeePerGas" not in block:
+            raise NodeAwayError("the chain's blocks have no base fee; transactions here are those of EIP-1559")
+        return Head(quantity(block.get("number")), _text(block, "hash"), quantity(block["baseFeePerGas"]))
+
+    async def has_code(self, address: str) -> bool:
+        """There is a contract at that address, as of the latest block."""
+        return bool(str(await self._rpc.call("eth_getCode", address, "latest")).removeprefix("0x"))
 
     async def block_hash(self, number: int) -> str | None:
         """Of the block of that number on the node's chain; None: it has none yet."""
-        found = await self._block(hex(number))
-        return None if found is None else found.hash
+        found = await self._rpc.call("eth_getBlockByNumber", hex(number), False)
+        return None if found is None else _text(_mapping(found), "hash")
 
     async def finalized(self) -> int | None:
         """Number of the latest finalized block; None: the node does not know of such."""
         try:
-            found = await self._block("finalized")
+            found = await self._rpc.call("eth_getBlockByNumber", "finalized", False)
         except NodeRefusedError:
             return None
-        return None if found is None else found.number
+        return None if found is None else quantity(_mapping(found).get("number"))
 
     async def tip(self) -> int:
         """The tip that the node suggests, in wei per gas; nothing if it suggests none."""
@@ -200,13 +205,6 @@ class Chain:
             for tx in map(_mapping, _mapping(found).get("transactions") or ())
             if _text(tx, "from") == address.lower()
         }
-
-    async def _block(self, at: str) -> Head | None:
-        found = await self._rpc.call("eth_getBlockByNumber", at, False)
-        if found is None:
-            return None
-        block = _mapping(found)
-        return Head(quantity(block.get("number")), _text(block, "hash"), quantity(block.get("baseFeePerGas", "0x0")))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

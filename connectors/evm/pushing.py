@@ -54,8 +54,8 @@ class Pushing:
             await self._replace(note, view, "it has failed", cancels=True)
         elif await self._chain.knows(note.last.hash):
             await self._waits(note, view)
-        elif self._is_over(note) and not note.seen and not note.last.cancels:
-            # It has expired, and perhaps no node ever had it: it must not be carried out now. But its nonce is given.
+        elif self._is_over(note) and not note.last.cancels:
+            # It has expired, and no pool has it: it must not be carried out any more. But its nonce is given.
             await self._replace(note, view, "expired", cancels=True)
         else:
             await self._hand_over(note, view)

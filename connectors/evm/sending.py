@@ -66,6 +66,7 @@ class Sending:
         self._calls: Mapping[str, Call] = compile_calls(options, place)
         self._following = Following(options, network, chain_id, self._chain, self._book, self._calls, context.pace)
         self._signer: Signer | None = None
+        self._contracts: set[str] = set()
         #: One nonce at a time.
         self._desk = asyncio.Lock()
         self._at_desk: dict[str, asyncio.Task[Note | SendResult]] = {}
@@ -159,6 +160,8 @@ class Sending:
                 # Before anything else: another chain's nonces and estimates would be taken for this one's.
                 if (found := await self._chain.chain_id()) != self._chain_id:
                     return _failed(f"the node is of chain {found}, not of {self._chain_id}")
+                if call.function is not None and not await self._is_contract(deed.to):
+                    return _refused(f"there is no contract at {deed.to}: the call would succeed, and do nothing")
                 gas = await self._gas(signer, call, deed)
         except (NodeError, TimeoutError) as error:
             return _failed(_words(error))
@@ -181,6 +184,12 @@ class Sending:
         while (task := self._at_desk.get(command_id)) is not None:
             await asyncio.wait([task])
             await asyncio.sleep(0)  # for it to leave
+
+    async def _is_contract(self, address: str) -> bool:
+        """Asked until it is one."""
+        if address not in self._contracts and await self._chain.has_code(address):
+            self._contracts.add(address)
+        return address in self._contracts
 
     async def _gas(self, signer: Signer, call: Call, deed: Deed) -> int | SendResult:
         """The limit; or a refusal, if the call would revert now."""

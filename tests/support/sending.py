@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+import pytest
 
 from connectors.base import ConnectorContext, Observation, OutgoingCommand, SendResult, SendStatus
 from connectors.evm.node import Node
@@ -17,7 +20,7 @@ from connectors.evm.notes import Note
 from connectors.evm.sending import Sending
 from connectors.evm.sending_options import SendingOptions, parse_sending
 from tests.support.anvil import Anvil, Json
-from tests.support.contracts import call
+from tests.support.contracts import call, compiled
 
 CHAIN_ID = 31337
 #: Anvil's first account pays for everything, the second is the connector's. They are in anvil's documentation.
@@ -223,3 +226,14 @@ async def stuck(desk: Desk, *commands: str) -> Desk:
     for command in commands:
         as_if_noted_long_ago(desk, command)
     return await desk.again()
+
+
+@asynccontextmanager
+async def opened_desk(anvil: Anvil, monkeypatch: pytest.MonkeyPatch, purse: str = "") -> AsyncIterator[Desk]:
+    """A desk before that chain, with the contract on it, unless it says where one is."""
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    node = Node(anvil.url, 5_000)
+    made = Desk(anvil, node, purse or anvil.deploy(compiled("purse").creation()))
+    await made.start()
+    yield made
+    await node.close()

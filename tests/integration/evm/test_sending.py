@@ -16,7 +16,8 @@ from connectors.evm.nonces import MAX_OPEN
 from connectors.evm.notes import Note
 from engine.clock import wall_ms
 from engine.errors import Retry
-from tests.support.sending import ACCOUNT, PAYEE, Desk, Killed, gift, payment
+from tests.support.anvil import Anvil
+from tests.support.sending import ACCOUNT, PAYEE, Desk, Killed, gift, opened_desk, payment
 
 
 async def test_a_command_is_noted_with_its_transaction_before_a_node_sees_it(desk: Desk) -> None:
@@ -335,6 +336,15 @@ async def test_what_expired_after_it_was_noted_and_before_a_node_saw_it_is_never
     assert desk.count() == 1
 
 
+async def test_a_call_of_an_address_without_a_contract_is_refused(desk: Desk) -> None:
+    """It would succeed on the chain, and do nothing."""
+    desk = await desk.again(contracts={"purse": {"address": "0x" + "22" * 20}})
+    sent = await desk.send(payment("c1"))
+    assert sent.status is SendStatus.REFUSED
+    assert "no contract" in sent.detail["reason"]
+    assert desk.notebook.notes == {}
+
+
 # -- gas -----------------------------------------------------------------------------------------
 async def test_nothing_is_sent_while_gas_costs_more_than_the_cap(desk: Desk) -> None:
     desk.anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(101 * 10**9))
@@ -350,3 +360,14 @@ async def test_a_call_that_takes_more_gas_than_allowed_is_refused(desk: Desk) ->
     sent = await desk.send(payment("c1"))
     assert sent.status is SendStatus.REFUSED
     assert "max_gas is 30000" in sent.detail["reason"]
+
+
+async def test_on_a_chain_without_a_base_fee_nothing_is_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = Anvil(options=("--no-mining", "--hardfork", "berlin")).start()
+    try:
+        async with opened_desk(chain, monkeypatch, purse=PAYEE) as desk:
+            sent = await desk.send(gift("c1", 1))
+            assert (sent.status, sent.retry) == (SendStatus.FAILED, Retry.LATER)
+            assert "EIP-1559" in sent.detail["reason"]
+    finally:
+        chain.stop()

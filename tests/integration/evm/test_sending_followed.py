@@ -226,6 +226,20 @@ async def test_what_is_stuck_when_it_has_expired_is_cancelled_at_its_nonce(desk:
     assert desk.used() == 1
 
 
+async def test_what_has_expired_and_was_lost_from_the_pool_is_cancelled_at_its_nonce(desk: Desk) -> None:
+    await desk.send(payment("c1"))
+    await desk.round()
+    desk.anvil.rpc("anvil_dropAllTransactions")
+    as_if_noted_long_ago(desk, "c1", expires_ms=wall_ms() - 1)
+    desk = await desk.again()
+    await desk.round()
+    desk.mine()
+    await desk.round()
+    assert desk.statuses("c1") == ["failed"]
+    assert desk.count() == 0
+    assert desk.used() == 1
+
+
 async def test_without_a_block_nothing_counts_as_stuck(desk: Desk) -> None:
     await desk.send(payment("c1"))
     await desk.round()
