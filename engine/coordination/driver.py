@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from engine.coordination.case import Case, FactName, Run, StepCase
 from engine.coordination.desk import Desk
-from engine.coordination.evaluate import evaluate
+from engine.coordination.evaluate import Surroundings, evaluate
 from engine.coordination.facts import CaseFacts
 from engine.coordination.keeping import from_json, to_json
 from engine.coordination.ledger import Ledger
@@ -26,8 +26,9 @@ from engine.matching.fact import Fact, Key, key_text, subject_text
 from engine.matching.node import Group, RuleNode
 from engine.matching.plans import PlanAction
 from engine.matching.timeline import GROUP
+from engine.model.expr import Expr
 from engine.model.ids import coordination_id
-from engine.model.plans import Plan
+from engine.model.plans import NEVER_MS, Plan
 
 #: Name in ``Forgetting``.
 _ENDED: Final = "ended"
@@ -221,9 +222,9 @@ class Driver:
         """Deadline, start and what it brings are computed once, when it begins."""
         plan, around = desk.plan, desk.around()
         if plan.deadline is not None:
-            case.deadline = int(evaluate(plan.deadline, around))
+            case.deadline = _bound_ms(plan.deadline, around)
         if plan.start_before is not None:
-            case.start_before = int(evaluate(plan.start_before, around))
+            case.start_before = _bound_ms(plan.start_before, around)
         case.brings = desk.portions(plan.brings, around)
         ledger = Ledger()
         ledger.bring(case.brings)
@@ -364,3 +365,9 @@ class Driver:
         for identity, until in self.shelf.ended.items():
             found[key_text(("ended", identity))] = {"until": until}
         return found
+
+
+def _bound_ms(expression: Expr, around: Surroundings) -> int | None:
+    """An instant, or None if what it is read from is absent."""
+    instant = int(evaluate(expression, around))
+    return None if instant == NEVER_MS else instant

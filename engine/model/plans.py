@@ -9,12 +9,15 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from typing import Final
 
+from engine.limits import MAX_JSON_INT
 from engine.model.expr import Expr
 from engine.model.kinds import Kind
 from engine.model.rules import CommandEffect, Pattern, Span, Term
 
 #: What ``otherwise`` may be declared for.
 CAUSES: Final = ("blocked", "failed", "refused", "timeout", "unknown", "unconfirmed", "late")
+#: Where an instant may be absent, and is: later than any.
+NEVER_MS: Final = MAX_JSON_INT
 #: Every verdict a coordination may end with.
 VERDICTS: Final = (
     "COMPLETED",

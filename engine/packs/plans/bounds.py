@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from engine.errors import Problem
-from engine.limits import MAX_JSON_INT
 from engine.model.expr import Arith, Const, Default, Expr, FieldRef, Now, Param
 from engine.model.kinds import Type
-from engine.model.plans import Plan
+from engine.model.plans import NEVER_MS, Plan
 from engine.packs.complaints import complain, quoted
 from engine.packs.forms import Form
 from engine.packs.nodes import ScalarNode
@@ -32,9 +31,11 @@ def read_start(form: Form, realm: Realm) -> Expr | None:
 
 
 def read_deadline(form: Form, realm: Realm) -> Expr | None:
-    """``deadline: …``: an instant, or a duration that counts from the start."""
+    """``deadline: …``: an instant, or a duration that counts from the start; an optional field may be absent."""
     given = form.scalar("deadline")
-    return _read_instant(form, "deadline", given, realm.bound) if given else None
+    if given is None:
+        return None
+    return _optional_field(given, realm.bound) or _read_instant(form, "deadline", given, realm.bound)
 
 
 def _read_instant(form: Form, key: str, given: ScalarNode, scope: RuleScope) -> Expr | None:
@@ -67,7 +68,7 @@ def _optional_field(given: ScalarNode, scope: RuleScope) -> Expr | None:
     if not field.optional or field.type.name != "timestamp" or (alias, name) in scope.scope.present:
         return None
     ref = FieldRef(alias, name, kind.positions[name], field.type, optional=True)
-    return Default(ref, Const(MAX_JSON_INT, _INSTANT), _INSTANT)
+    return Default(ref, Const(NEVER_MS, _INSTANT), _INSTANT)
 
 
 def check_bounds(plan: Plan, form: Form, problems: list[Problem]) -> None:

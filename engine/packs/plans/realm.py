@@ -12,6 +12,7 @@ from engine.packs.rulescope import PackNames, RuleScope
 from engine.packs.termchecks import Schedules
 
 _GIVEN = "a condition reads the aliases of 'for' and its own; state there what must be equal"
+_ATTEMPT = "it is known when a command is made; read it in 'with'"
 _LATER = "it is bound only by what comes after this: what the alias shows is not known yet"
 
 
@@ -74,6 +75,7 @@ class Realm:
         if not is_private:
             scope.taken = _names(self.bound)
         scope.beyond |= dict.fromkeys(_names(self.bound) - _names(self.outer), _GIVEN)
+        scope.beyond.setdefault("attempt", _ATTEMPT)
         return scope
 
     def after(self, read: RuleScope | None) -> Realm:

@@ -105,7 +105,7 @@ WRONG: list[Case] = [
         "'s' is bound already",
     ),
     ("E321", ("        reserve:", "          - let: i\n            be: =5\n        reserve:"), "'i' is bound already"),
-    ("E202", ('x.state == "failed"', "x.depth > attempt"), "'attempt'"),
+    ("E623", ('x.state == "failed"', "x.depth > attempt"), "'attempt'"),
     ("E207", (">= i.amount\n", ">= i.min_out\n"), "i.asset_out"),
     ("E209", ("delivered(i.target, i.asset_in)", "delivered(i.target, i.amount)"), "takes names"),
     ("E206", ("delivered(i.target, i.asset_in)", "delivered(i.target)"), "argument"),
