@@ -183,7 +183,10 @@ def test_a_bound_is_an_instant_a_duration_or_absent(tmp_path: Path) -> None:
     ).start_before
     assert sooner is not None
     assert unparse(sooner) == "i.deadline - hours(1)"
-    assert [p.code for p in problems(tmp_path, ("=now + hours(2)", "=i.start_by"))] == ["E210"]
+    absent = plan(tmp_path, ("=now + hours(2)", "=i.start_by")).deadline
+    assert absent is not None
+    assert unparse(absent) == "default(i.start_by, 9007199254740991)"
+    assert [p.code for p in problems(tmp_path, ("=now + hours(2)", "=i.start_by + hours(2)"))] == ["E210"]
 
 
 def test_the_time_to_the_last_command_is_the_longest_way_through_the_steps(tmp_path: Path) -> None:
