@@ -109,28 +109,29 @@ class Advance:
         if self._is_settled:
             return
         self._counting = Counting()
-        newest = await self._newest()
-        for found in newest.values():
-            self._counting.resume(found)
-        owed = set(self._owed)
-        last = self.window.last
-        for found in newest.values():
-            if found.identity in owed and last is not None:
-                depth = last.number - found.height + 1
-                draft.tell(found, depth)
-                self._counting.told(found, depth)
-                await draft.flush_if_full()
+        if self.window.last is not None:
+            await self._resume(self.window.last, draft)
         if self._owed:
             self._owed = []
             draft.note({_OWED: None})
             await draft.flush()
         self._is_settled = True
 
-    async def _newest(self) -> dict[str, Found]:
+    async def _resume(self, last: Entry, draft: Draft) -> None:
+        owed = set(self._owed)
+        for found in (await self._newest(last)).values():
+            depth = last.number - found.height + 1
+            if found.identity in owed:
+                draft.tell(found, depth)
+                self._counting.told(found, depth)
+                await draft.flush_if_full()
+            elif depth <= found.mapped.most:
+                self._counting.resume(found)
+
+    async def _newest(self, last: Entry) -> dict[str, Found]:
         """The newest fact of each identity, of the blocks that matter, oldest first."""
-        last = self.window.last
         span = self.window.size if self._owed else self._deepest if self._deepest > 1 else 0
-        if last is None or not span or self._logs.is_idle:
+        if not span or self._logs.is_idle:
             return {}
         newest: dict[str, Found] = {}
         first = max(last.number - span + 1, 0)

@@ -13,8 +13,8 @@ from connectors.evm.look import Look
 from connectors.evm.node import Node, NodeError
 from connectors.evm.options import EvmOptions, WatchOptions
 
-#: A node that fails is asked again after a while that doubles up to this.
-_LONGEST_WAIT_MS: Final = 30_000
+#: A node that fails is asked again after a while that doubles up to this; so long it may be back unnoticed.
+_LONGEST_WAIT_MS: Final = 10_000
 
 
 class Watcher:

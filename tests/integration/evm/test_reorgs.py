@@ -117,6 +117,22 @@ async def test_what_a_removed_event_had_replaced_is_told_again(anvil: Anvil, bri
     assert "watch/owed" not in watched.notebook.notes
 
 
+async def test_what_a_reorganisation_left_alone_is_not_told_again(
+    anvil: Anvil, bridge: str, watching: Watching
+) -> None:
+    watched = watching(events=[deposits(bridge, confirmations="2")])
+    deposit(anvil, bridge, "old")
+    anvil.mine(6)
+    deposit(anvil, bridge, "new")
+    anvil.mine()
+    await watched.look()
+    told = [fact["intent"] for fact in watched.notebook.said("assert", "transfer")]
+    anvil.reorg(1)
+    await watched.look(2)
+    assert intents(watched) == {"old"}
+    assert [fact["intent"] for fact in watched.notebook.said("assert", "transfer")] == told == ["old", "new"]
+
+
 async def test_a_block_that_comes_back_is_lifted_and_its_facts_with_it(
     anvil: Anvil, bridge: str, watching: Watching
 ) -> None:
