@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from connectors.evm.abi import keccak_hex
+from engine.clock import wall_ms
 from tests.chaos.world import Fact, World
 from tests.integration.cli.program import RunningDaemon
 from tests.support.anvil import Anvil
@@ -26,7 +27,7 @@ kinds:
   invoice:
     key: [id]
     ttl: 1h
-    fields: {id: id, payee: id, amount: uint256}
+    fields: {id: id, payee: id, amount: uint256, patience: duration}
 rules:
   - rule: pay
     when:
@@ -35,6 +36,7 @@ rules:
     then:
       - command: eth.pay
         with: {payee: =i.payee, amount: =i.amount}
+        expires: =now + i.patience
 """
 CONFIG = """
 connectors:
@@ -82,10 +84,11 @@ class Till:
         file.write_text(CONFIG.format(url=self.wire.url, purse=self.purse, variable=KEY_VARIABLE))
         return file
 
-    def invoice(self) -> None:
+    def invoice(self, patience_ms: int = 3_600_000) -> None:
         """One more is to be paid."""
         self.invoices += 1
-        self.world.send([Fact("invoice", {"id": f"i{self.invoices}", "payee": PAYEE, "amount": "1"})])
+        row = {"id": f"i{self.invoices}", "payee": PAYEE, "amount": "1", "patience": patience_ms}
+        self.world.send([Fact("invoice", row)])
 
     def statuses(self) -> dict[str, str]:
         """Of all commands."""
@@ -93,13 +96,14 @@ class Till:
 
     def finish(self, daemon: RunningDaemon) -> None:
         """Blocks come until every command is told as done."""
-        self.world.wait_until(self._is_done, daemon)
+        self.world.wait_until(lambda: self.ends_with("done"), daemon)
         assert daemon.stop() == 0, daemon.lines[-5:]
 
-    def _is_done(self) -> bool:
+    def ends_with(self, status: str) -> bool:
+        """Once another block has come."""
         self.anvil.mine()
         statuses = self.statuses()
-        return len(statuses) == self.invoices and set(statuses.values()) == {"done"}
+        return len(statuses) == self.invoices and set(statuses.values()) == {status}
 
     def read(self, signature: str, *values: object) -> int:
         return int(self.anvil.rpc("eth_call", {"to": self.purse, "data": call(signature, *values)}, "latest"), 16)
@@ -171,3 +175,21 @@ def test_deaths_at_the_named_places_of_dispatch_leave_one_effect_for_each_comman
             till.anvil.mine()
     till.finish(till.start())
     till.assert_each_paid_once()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["after_take", "after_send"])
+def test_what_expires_while_the_daemon_is_dead_ends_as_it_was_on_the_chain(till: Till, place: str) -> None:
+    """Taken and not signed, it surely was not carried out; in a pool, it may still be, and then it was."""
+    daemon = till.start(LOCKSTEP_CRASH_AT=f"{place}:1")
+    daemon.wait_for("rule base in force")
+    till.invoice(patience_ms=1_500)
+    assert daemon.wait_end() == -9
+    expires_ms = int(till.world.commands()[0]["expires"])
+    till.world.wait_until(lambda: wall_ms() > expires_ms)
+    again = till.start()
+    till.world.wait_until(lambda: till.ends_with("done") or till.ends_with("failed"), again)
+    assert again.stop() == 0
+    was_signed = place == "after_send"
+    assert set(till.statuses().values()) == {"done" if was_signed else "failed"}
+    assert till.read("count()") == was_signed
