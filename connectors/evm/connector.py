@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from connectors.base import Connector, ConnectorContext, OutgoingCommand, SendResult, SendStatus
 from connectors.evm.node import Node
+from connectors.evm.notes import Book
 from connectors.evm.options import EvmOptions, parse_options
 from connectors.evm.sending import Sending
 from connectors.evm.sending_options import parse_sending
@@ -26,7 +27,8 @@ class EvmConnector(Connector):
         self._watcher = None if options.watch is None else Watcher(context.name, options, options.watch, self.node)
         self._sending = _sending(context, options, self.node)
         if self._sending is not None:
-            self.capabilities = replace(self.capabilities, verbs=self._sending.verbs, remembers=True)
+            # Not its verbs: a command that was sent is not refused because its verb is no longer configured.
+            self.capabilities = replace(self.capabilities, remembers=True)
 
     async def start(self) -> None:
         """Loads the key, if it sends."""
@@ -49,7 +51,10 @@ class EvmConnector(Connector):
         """Sends the command's transaction, or the same one again."""
         if self._sending is None:
             reason = f"connector '{self.name}' has no `send` in its options, so it only watches"
-            return SendResult(SendStatus.REFUSED, {"reason": reason})
+            book = Book(self._notebook)
+            await book.read()
+            was_sent = command.id in book.open or command.id in book.ended
+            return SendResult(SendStatus.UNKNOWN if was_sent else SendStatus.REFUSED, {"reason": reason})
         return await self._sending.send(command)
 
     async def recall(self, command_id: str) -> SendResult:

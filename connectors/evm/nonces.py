@@ -32,7 +32,8 @@ async def next_nonce(chain: Chain, book: Book, chain_id: int, sender: str) -> in
         NoNonceError: a nonce below it is used by nobody that we or the node know of; what is sent above it would wait.
         NodeAwayError: the node cannot be asked.
     """
-    mine = {note.nonce: note.mined is None for note in book.open.values() if note.sender == sender}
+    notes = [note for note in book.open.values() if (note.chain_id, note.sender) == (chain_id, sender)]
+    mine = {note.nonce: note.mined is None for note in notes}
     if sum(mine.values()) >= MAX_OPEN:
         raise NoNonceError(f"{MAX_OPEN} transactions wait for a block, which is as many as may be")
     pooled = max(await asyncio.gather(chain.nonces_used(sender), chain.nonces_used(sender, with_pool=True)))

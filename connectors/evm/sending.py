@@ -74,36 +74,24 @@ class Sending:
         # outside: then nobody would know how far it came.
         self._within_s = context.timeout_ms / 4_000
 
-    @property
-    def verbs(self) -> frozenset[str]:
-        """Those that are configured."""
-        return frozenset(self._calls)
-
-    @property
-    def address(self) -> str:
-        """Of the account; empty before ``start``."""
-        return self._signer.address if self._signer is not None else ""
-
     async def start(self) -> None:
-        """Loads the key.
+        """Loads the key, and what was noted.
 
         Raises:
-            ConfigError: there is none (C142), it is wrong (C143), or another account's (C144).
-        """
-        self._signer = await asyncio.to_thread(load_signer, self._options.key, f"{self._place}.key")
-        self._following.pushing.signer = self._signer
-
-    async def follow(self) -> None:
-        """Looks after every noted transaction until it is final, and tells what becomes of it; until cancelled.
-
-        Raises:
-            ConfigError: transactions of another chain are noted (C145).
+            ConfigError: there is no key (C142), it is wrong (C143), or another account's (C144); or transactions of
+                another chain are under way (C145).
         """
         await self._book.read()
         other = next((note for note in self._book.open.values() if note.chain_id != self._chain_id), None)
         if other is not None:
             message = f"{self._place}: a transaction of chain {other.chain_id} is under way (command {other.command})"
-            raise ConfigError("C145", message, "give another chain a connector of another name")
+            raise ConfigError("C145", message, "give each chain a connector of its own name")
+        self._signer = await asyncio.to_thread(load_signer, self._options.key, f"{self._place}.key")
+        self._following.pushing.signer = self._signer
+
+    async def follow(self) -> None:
+        """Looks after every noted transaction until it is final, and tells what becomes of it; until cancelled."""
+        await self._book.read()
         await self._following.run()
 
     async def send(self, command: OutgoingCommand) -> SendResult:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from connectors.base import ConnectorContext, SendStatus
+from connectors.evm import EvmConnector
 from connectors.evm.node import NodeAwayError
 from engine.clock import wall_ms
 from engine.errors import ConfigError
@@ -285,12 +287,30 @@ async def test_following_wakes_for_a_send_and_goes_on_after_a_node_that_was_away
     await asyncio.gather(following, return_exceptions=True)
 
 
-async def test_notes_of_another_chain_are_not_followed(desk: Desk) -> None:
+async def test_a_connector_whose_transactions_are_of_another_chain_does_not_start(desk: Desk) -> None:
     await desk.send(payment("c1"))
     as_if_noted_long_ago(desk, "c1", chain_id=5)
-    desk = await desk.again()
     with pytest.raises(ConfigError, match="C145"):
-        await desk.sending.follow()
+        await desk.again()
+
+
+async def test_what_was_sent_is_not_refused_because_its_verb_is_gone(desk: Desk) -> None:
+    sent = await desk.send(payment("c1"))
+    desk = await desk.again(calls={"give": {"to": "to", "value": "amount"}})
+    assert (await desk.send(payment("c1", attempt=2))).detail == sent.detail
+    assert (await desk.send(payment("c2"))).status is SendStatus.REFUSED
+    desk.mine()
+    await desk.round()
+    assert desk.statuses("c1") == ["done"]
+
+
+async def test_what_was_sent_is_unknown_to_a_connector_that_no_longer_sends(desk: Desk) -> None:
+    await desk.send(payment("c1"))
+    options = {"network": "eth", "chain_id": "31337", "node": {"url": desk.anvil.url}}
+    connector = EvmConnector(ConnectorContext("eth", options, notebook=desk.notebook))
+    assert (await connector.send(payment("c1", attempt=2))).status is SendStatus.UNKNOWN
+    assert (await connector.send(payment("c2"))).status is SendStatus.REFUSED
+    await connector.stop()
 
 
 async def test_the_key_is_in_nothing_that_anyone_sees(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import ConnectorContext
+from connectors.base import ConnectorContext, OutgoingCommand, SendStatus
 from connectors.evm import EvmConnector
 from engine.settings import Settings, load_settings
 
@@ -33,5 +33,7 @@ async def test_the_documented_sending_is_one_that_works(documented: Settings, mo
     monkeypatch.setenv("BASE_KEY", "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")
     connector = EvmConnector(ConnectorContext("base", documented.connector("base").options))
     await connector.start()
+    refused = await connector.send(OutgoingCommand("c1", "base", "pay", '{"recipient": "0x12", "amount": "1"}', "r"))
     await connector.stop()
-    assert connector.capabilities.verbs == frozenset({"pay", "swap", "refuel"})
+    assert refused.status is SendStatus.REFUSED
+    assert refused.detail["reason"].startswith("to: '0x12' is no address")
