@@ -35,7 +35,7 @@ asan: $(READY) ## Run the joining library's random programs under AddressSanitiz
 	@$(BIN)/python -m tests.support.asan
 
 clean: ## Remove the environment and every cache.
-	rm -rf .venv build dist .asan .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache ./*.egg-info
+	rm -rf .venv build dist .asan .anvil .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache ./*.egg-info
 
 # The stamp is written last, so that an installation that broke off is begun again.
 $(READY): pyproject.toml

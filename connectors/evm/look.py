@@ -70,7 +70,9 @@ class Look:
             await self._reorganise(fork, head, draft)
         await self._advance.settle(draft)
         has_more = await self._advance.advance(head.latest, draft)
-        await self._sample(head, draft, is_catching_up=has_more)
+        last = self._advance.window.last
+        # What stands on a block that the window does not hold would outlive it.
+        await self._sample(head, draft, is_catching_up=last is None or last.hash != head.latest.hash)
         return has_more
 
     async def failed(self, error: Exception, failures: int) -> None:

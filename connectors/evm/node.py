@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -22,6 +23,9 @@ from web3.types import RPCEndpoint, RPCResponse
 MAX_BATCH: Final = 100
 #: Characters of a node's own words that are kept.
 MAX_WORDS: Final = 300
+
+# At level debug web3 writes down every address it asks, and with it the key that many addresses hold.
+logging.getLogger("web3").setLevel(logging.WARNING)
 
 #: What JSON holds: numbers with a fraction stay text.
 Json: TypeAlias = Any

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -131,8 +133,12 @@ async def test_a_node_that_does_not_answer_is_slow(anvil: Anvil, watching: Watch
     watched = watching()
     await watched.look()
     assert watched._node is not None
-    watched._node._timeout_ms = 1
-    await watched.look(2)
+    watched._node._timeout_ms = 50
+    os.kill(anvil.pid, signal.SIGSTOP)
+    try:
+        await watched.look(2)
+    finally:
+        os.kill(anvil.pid, signal.SIGCONT)
     assert watched.notebook.fact("network")["state"] == "slow"
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import AsyncIterator
 
@@ -41,14 +42,17 @@ async def test_what_a_node_refuses_is_told_apart_from_a_node_that_is_away(anvil:
     assert not caught.value.is_slow
 
 
-async def test_a_node_that_never_answers_is_called_slow_and_nothing_of_its_address_is_told() -> None:
+async def test_a_node_that_never_answers_is_called_slow_and_nothing_of_its_address_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
     silent = socket.create_server(("127.0.0.1", 0))
     port = silent.getsockname()[1]
     node = Node(f"http://user:hunter2@127.0.0.1:{port}/v3/secret-key", 100)
     with pytest.raises(NodeAwayError) as caught:
         await node.call("eth_chainId")
     assert caught.value.is_slow
-    assert "hunter2" not in str(caught.value)
-    assert "secret-key" not in str(caught.value)
+    assert "hunter2" not in str(caught.value) + caplog.text
+    assert "secret-key" not in str(caught.value) + caplog.text
     await node.close()
     silent.close()
