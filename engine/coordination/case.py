@@ -229,7 +229,7 @@ class Case:
         subject: key of the first, as text.
         revision: of the rule base it began under, and ends under.
         brings: value that lay somewhere when it began.
-        bound: the ``for`` facts as they were then.
+        bound: the ``for`` facts as they were last.
         is_unwinding: what moved is being taken back; nothing forward is commanded.
         reason: the plan's own, given by the last alternative that decided something.
         unmet: reason of the first term that did not hold when the unwinding began.

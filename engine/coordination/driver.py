@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from engine.coordination.bounds import read_bounds, remember_facts
 from engine.coordination.case import Case, FactName, Run, StepCase
 from engine.coordination.desk import Desk
-from engine.coordination.evaluate import Surroundings, evaluate
+from engine.coordination.evaluate import evaluate
 from engine.coordination.facts import CaseFacts
 from engine.coordination.keeping import from_json, to_json
 from engine.coordination.ledger import Ledger
@@ -26,9 +27,8 @@ from engine.matching.fact import Fact, Key, key_text, subject_text
 from engine.matching.node import Group, RuleNode
 from engine.matching.plans import PlanAction
 from engine.matching.timeline import GROUP
-from engine.model.expr import Expr
 from engine.model.ids import coordination_id
-from engine.model.plans import NEVER_MS, Plan
+from engine.model.plans import Plan
 
 #: Name in ``Forgetting``.
 _ENDED: Final = "ended"
@@ -200,7 +200,7 @@ class Driver:
         self.shelf.put(case, (pattern.kind.name for pattern in plan.patterns))
         desk = Desk(self, case, self.outline_of(case))
         desk.say("started")
-        case.bound = dict(desk.around().aliases)
+        remember_facts(desk)
         try:
             self._bind_case(case, desk)
         except EvaluationError as error:
@@ -219,13 +219,9 @@ class Driver:
 
     @staticmethod
     def _bind_case(case: Case, desk: Desk) -> None:
-        """Deadline, start and what it brings are computed once, when it begins."""
-        plan, around = desk.plan, desk.around()
-        if plan.deadline is not None:
-            case.deadline = _bound_ms(plan.deadline, around)
-        if plan.start_before is not None:
-            case.start_before = _bound_ms(plan.start_before, around)
-        case.brings = desk.portions(plan.brings, around)
+        """What it brings is computed once, when it begins; when it must end may move with its facts."""
+        read_bounds(desk)
+        case.brings = desk.portions(desk.plan.brings, desk.around())
         ledger = Ledger()
         ledger.bring(case.brings)
         case.ledger = ledger
@@ -365,9 +361,3 @@ class Driver:
         for identity, until in self.shelf.ended.items():
             found[key_text(("ended", identity))] = {"until": until}
         return found
-
-
-def _bound_ms(expression: Expr, around: Surroundings) -> int | None:
-    """An instant, or None if what it is read from is absent."""
-    instant = int(evaluate(expression, around))
-    return None if instant == NEVER_MS else instant

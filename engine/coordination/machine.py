@@ -8,6 +8,7 @@ from typing import Final
 from engine import limits
 from engine.coordination.accepting import Accepting
 from engine.coordination.books import Books
+from engine.coordination.bounds import read_bounds, remember_facts
 from engine.coordination.cancelling import Cancelling
 from engine.coordination.case import FactName, StepCase
 from engine.coordination.course import FORWARD_CAUSES, Causes, relation_course, step_course, undo_course
@@ -20,6 +21,7 @@ from engine.coordination.progress import Progress
 from engine.coordination.relations import Relations
 from engine.coordination.unwinding import Unwinding
 from engine.coordination.ways_off import WaysOff
+from engine.errors import EvaluationError
 
 #: Rounds of one look; each does something that is done once, so more means a fault.
 _MOST_ROUNDS: Final = 10_000
@@ -64,12 +66,21 @@ class Machine:
         """
         case = self.case
         ledger, recorded = case.ledger, (case.ended_at, case.recorded_at, case.verdict_reason)
+        if remember_facts(self.desk):
+            self._move_bounds()
         if gone and (case.is_open or case.is_provisional):
             self._reorganised(gone)
         self._look_until_quiet(ledger)
         is_told = recorded != (case.ended_at, case.recorded_at, case.verdict_reason)
         if case.ledger.balances != ledger.balances and not is_told:
             self.judgement.note_ledger()
+
+    def _move_bounds(self) -> None:
+        """What the coordination is for says something else now, perhaps also of when it is to end."""
+        try:
+            read_bounds(self.desk)
+        except EvaluationError as error:
+            self.desk.say("dropped", place="deadline", code=error.code, message=error.message)
 
     def _look_until_quiet(self, ledger: Ledger) -> None:
         """Look until nothing changes, or until conditions that read the ledger must be judged before going on.
