@@ -133,18 +133,19 @@ class Advance:
         span = self.window.size if self._owed else self._deepest if self._deepest > 1 else 0
         if not span or self._logs.is_idle:
             return {}
-        newest: dict[str, Found] = {}
         first = max(last.number - span + 1, 0)
-        while first <= last.number:
-            blocks = await self._some(first, last.number)
+        known = self.window.unbroken(first)
+        blocks: list[Told] = []
+        while first < known[0].number:
+            blocks += await self._some(first, known[0].number - 1)
             first = blocks[-1].number + 1
-            for told in blocks:
-                is_cut = told.number == last.number and not last.is_whole
-                for found in told.found[: last.told] if is_cut else told.found:
-                    newest.pop(found.identity, None)
-                    newest[found.identity] = found
-                if told.number == last.number and told.hash != last.hash:
-                    raise ChainMovedError(f"block {last.number} was replaced")
+        blocks += await self._logs.of_blocks(known)
+        newest: dict[str, Found] = {}
+        for told in blocks:
+            is_cut = told.number == last.number and not last.is_whole
+            for found in told.found[: last.told] if is_cut else told.found:
+                newest.pop(found.identity, None)
+                newest[found.identity] = found
         return newest
 
     # -- new blocks ---------------------------------------------------------------------

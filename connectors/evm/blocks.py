@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, Protocol
 
 from connectors.evm.node import Call, Json, Node, NodeAwayError, quantity
 
@@ -15,6 +15,25 @@ _HEX: Final = re.compile(r"0x(?:[0-9a-fA-F]{2})*\Z")
 
 class ChainMovedError(Exception):
     """The chain changed while it was being read, or several nodes behind one address disagree. Reading again helps."""
+
+
+class Standing(Protocol):
+    """A block on which something stands: as a header, or as what is remembered of one."""
+
+    @property
+    def number(self) -> int:
+        """Its height."""
+        ...
+
+    @property
+    def hash(self) -> str:
+        """32 bytes as lower-case hex."""
+        ...
+
+    @property
+    def time_ms(self) -> int:
+        """The block's own time, unix ms."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.evm.abi import AbiError, Event, Value, decode_values, encode_values
-from connectors.evm.blocks import Block, Log
+from connectors.evm.blocks import Log, Standing
 from connectors.evm.options import EventOptions
 from connectors.evm.templates import Scope, Template, TemplateError, plain
 from engine.errors import ConfigError
@@ -104,7 +104,7 @@ def compile_event(connector: str, index: int, options: EventOptions) -> Mapped:
     )
 
 
-def read_log(mapped: Mapped, network: str, log: Log, block: Block) -> Found | None:
+def read_log(mapped: Mapped, network: str, log: Log, block: Standing) -> Found | None:
     """A log as this mapping sees it; None if it is not one it wants.
 
     Args:

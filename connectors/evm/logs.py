@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.evm.abi import AbiError
-from connectors.evm.blocks import Block, ChainMovedError, Log, headers
+from connectors.evm.blocks import ChainMovedError, Log, Standing, headers
 from connectors.evm.events import Found, Mapped, read_log
 from connectors.evm.node import Call, Json, Node, NodeAwayError, NodeRefusedError, quantity
 from connectors.evm.templates import TemplateError
@@ -51,7 +51,7 @@ class Logs:
         """No event is configured, so there is never anything to read."""
         return not self._by_place
 
-    async def of_blocks(self, blocks: Sequence[Block]) -> list[Told]:
+    async def of_blocks(self, blocks: Sequence[Standing]) -> list[Told]:
         """Of exactly these blocks: asked by hash, so that a node which lacks one says so instead of answering nothing.
 
         Raises:
@@ -94,7 +94,7 @@ class Logs:
             raise NodeAwayError("the node answers no list of logs")
         return raws
 
-    def _told(self, block: Block, raws: Sequence[Mapping[str, Any]]) -> Told:
+    def _told(self, block: Standing, raws: Sequence[Mapping[str, Any]]) -> Told:
         found: list[Found] = []
         logs = [Log.of(raw) for raw in raws]
         for log in sorted(logs, key=lambda each: each.index):
@@ -103,7 +103,7 @@ class Logs:
             found.extend(self._read(log, block))
         return Told(block.number, block.hash, block.time_ms, tuple(found))
 
-    def _read(self, log: Log, block: Block) -> list[Found]:
+    def _read(self, log: Log, block: Standing) -> list[Found]:
         found = []
         for mapped in self._by_place.get((log.address, log.topics[0] if log.topics else ""), []):
             try:

@@ -83,6 +83,15 @@ class Window:
             return self._next
         return last.number + 1 if last.is_whole else last.number
 
+    def unbroken(self, first: int) -> list[Entry]:
+        """The entries from ``first`` up to the last one, as far back as none is missing between them."""
+        unbroken: list[Entry] = []
+        for entry in reversed(self.entries):
+            if entry.number < first or (unbroken and entry.number != unbroken[-1].number - 1):
+                break
+            unbroken.append(entry)
+        return unbroken[::-1]
+
     def add(self, entry: Entry) -> dict[str, str | None]:
         """A block was told, or more of the last one."""
         if self.last is not None and self.last.number == entry.number:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from connectors.evm.node import Json, Node
 from engine.errors import ConfigError
 from tests.support.anvil import Anvil
 from tests.support.believing import CutOffError
@@ -88,6 +89,26 @@ async def test_depth_goes_on_counting_after_a_restart(anvil: Anvil, bridge: str,
     anvil.mine(5)
     await watched.look()
     assert watched.notebook.fact("transfer")["depth"] == "4"
+
+
+async def test_blocks_that_may_still_be_reorganised_are_asked_by_their_hash_also_after_a_restart(
+    anvil: Anvil, bridge: str, watching: Watching
+) -> None:
+    class Asked(Node):
+        async def call(self, method: str, *params: Json) -> Json:
+            # Behind a load balancer a node that lacks a block would answer a range with nothing, and be believed.
+            assert method != "eth_getLogs", params
+            return await super().call(method, *params)
+
+    watched = watching(events=[deposits(bridge, confirmations="6")])
+    watched.make_node = Asked
+    deposit(anvil, bridge, "I1")
+    anvil.mine(3)
+    await watched.look()
+    await watched.restart()
+    anvil.mine(2)
+    await watched.look()
+    assert watched.notebook.fact("transfer")["depth"] == "5"
 
 
 async def test_blocks_that_came_while_nobody_looked_are_caught_up_with(
