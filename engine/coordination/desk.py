@@ -63,7 +63,15 @@ class Desk:
     def holds(self, place: str) -> bool:
         """Whether a condition of the plan holds, its ``for`` included."""
         group = self.group(place)
-        return group is not None and group.state is State.DONE
+        return group is not None and group.state is State.DONE and self._is_its_moment(group)
+
+    def _is_its_moment(self, group: Group) -> bool:
+        """What names an occurrence of a schedule holds in that instant (after its ``for``), and at no other."""
+        node = group.node
+        if not node.occurrences:
+            return True
+        began, is_current = self.now - node.rule.for_ms, self.driver.effects.is_current_occurrence
+        return any(all(is_current(match, seat, began) for seat in node.occurrences) for match in group.members)
 
     def is_declared(self, place: str) -> bool:
         """Whether the plan has that condition at all."""
