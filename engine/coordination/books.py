@@ -65,7 +65,12 @@ class Books:
         portions = {"gives": moves.gives, "gets": moves.gets, "owes": moves.owes}[side]
         if not portions:
             return []
-        around = self.desk.around_run(step, run, ledger=self._before(run, side).read)
+        try:
+            ledger = self._before(run, side)
+        except LedgerViolationError as error:
+            self.desk.stop(str(error))
+            return None
+        around = self.desk.around_run(step, run, ledger=ledger.read)
         try:
             return self.desk.portions(portions, around)
         except EvaluationError as error:

@@ -105,15 +105,14 @@ class Forward:
         case = self.case
         if case.is_unwinding or case.is_stopped or not case.is_open or case.decreed is not None:
             return False
+        if self.is_too_late_to_begin():
+            return False
         return case.deadline is None or self.desk.now <= case.deadline
 
-    def may_begin(self) -> bool:
-        """Whether a step may still be commanded for the first time, when its condition holds."""
+    def is_too_late_to_begin(self) -> bool:
+        """The window for the first command of a step has closed, and none came."""
         case = self.case
-        is_closed = (
-            case.first_command_at is None and case.start_before is not None and self.desk.now >= case.start_before
-        )
-        return self.may_go_forward() and not is_closed
+        return case.first_command_at is None and case.start_before is not None and self.desk.now >= case.start_before
 
     def may_try_again(self, step: StepCase) -> bool:
         """Whether a step whose last attempt had no effect is to be tried again."""
@@ -127,7 +126,7 @@ class Forward:
         if declared.action.command is None or step.ready_at is None or step.is_dropped or step.is_accepted:
             return False
         is_deciding = step.run.way.active is not None and not step.run.wants_retry
-        if not self.may_begin() or is_deciding or not self.follows_done(step):
+        if not self.may_go_forward() or is_deciding or not self.follows_done(step):
             return False
         is_first = step.run.status == "idle" and not step.run.commands
         if not is_first and not self.progress.is_retry_due(step.run):

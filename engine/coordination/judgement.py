@@ -123,10 +123,11 @@ class Judgement:
         self.record(verdict, reason)
 
     def record(self, verdict: str, reason: str) -> None:
-        """A new record."""
+        """A new record. A verdict that was final stays so, whatever comes after it: nothing is begun anew for that."""
         case = self.case
+        was_final = case.verdict == verdict and not case.is_provisional
         case.verdict, case.verdict_reason = verdict, reason
-        case.is_provisional = not self._is_all_final()
+        case.is_provisional = not was_final and not self._is_all_final()
         case.report = self._report()
         case.recorded_at = self.desk.now
         self.desk.has_changed = True

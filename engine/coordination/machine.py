@@ -68,7 +68,7 @@ class Machine:
         ledger, recorded = case.ledger, (case.ended_at, case.recorded_at, case.verdict_reason)
         if remember_facts(self.desk):
             self._move_bounds()
-        if gone and (case.is_open or case.is_provisional):
+        if gone:
             self._reorganised(gone)
         self._look_until_quiet(ledger)
         is_told = recorded != (case.ended_at, case.recorded_at, case.verdict_reason)
@@ -121,16 +121,23 @@ class Machine:
         )
 
     def _reorganised(self, gone: set[FactName]) -> None:
+        """Under a final verdict only what came after it goes back with its evidence: the verdict does not rest on it."""
+        is_final = not self.case.is_open and not self.case.is_provisional
         for step in self.case.steps.values():
             for run in step.runs():
-                self.progress.reorganised(step, run, gone)
+                if not is_final or run.is_after_end:
+                    self.progress.reorganised(step, run, gone)
         for run in self.case.past:
-            self.progress.reorganised(None, run, gone)
+            if not is_final:
+                self.progress.reorganised(None, run, gone)
 
     # -- parts -------------------------------------------------------------------
     def _steps(self) -> None:
         case = self.case
         if case.is_stopped:
+            # What it has set aside is not lost to the others.
+            for step in case.steps.values():
+                self.desk.driver.reservations.look(self.desk, step)
             return
         for step in case.steps.values():
             if case.is_open:

@@ -166,7 +166,7 @@ class WaysOff:
             return True
         is_over = self.case.is_unwinding and course.kind == STEP and cause in FORWARD_CAUSES
         # After the deadline, or before any command once it is too late for one, nothing is blocked any more.
-        is_over = is_over or (cause == "blocked" and not self.forward.may_begin())
+        is_over = is_over or (cause == "blocked" and not self.forward.may_go_forward())
         return is_over and not option.alternative.undo and course.way.small is None
 
     def _finish(self, course: Course) -> None:

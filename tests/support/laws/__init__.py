@@ -1,0 +1,1 @@
+"""The laws of coordinations: random plans, random histories, and slow, obvious judges of what came of them."""
