@@ -74,8 +74,10 @@ class Run:
         chosen: condition → text of the match that was bound.
         seen_on: facts that ``seen`` rests on.
         confirmed_on: facts that ``confirmed`` rests on.
+        failed_on: facts that the knowledge of its failure rests on.
         stale: matches of ``failed`` that held when it was commanded: they are about earlier attempts.
         spent: matches of ``seen`` that belong to attempts without effect.
+        spent_before: those that did so before the last attempt was known to have failed.
         has_left: value left its place.
         has_arrived: and arrived.
         gives: what left; None: not known (yet).
@@ -108,8 +110,10 @@ class Run:
     chosen: dict[str, str] = field(default_factory=dict)
     seen_on: list[FactName] = field(default_factory=list)
     confirmed_on: list[FactName] = field(default_factory=list)
+    failed_on: list[FactName] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
     spent: list[str] = field(default_factory=list)
+    spent_before: list[str] = field(default_factory=list)
     has_left: bool = False
     has_arrived: bool = False
     gives: list[Amount] | None = None
@@ -138,6 +142,7 @@ class Run:
         self.attempt += 1
         self.commands.append(command)
         self.status, self.known_at, self.wants_retry = "commanded", None, False
+        self.failed_on = []
         self.last_at = now
         self.first_at = now if self.first_at is None else self.first_at
         self.within_from = now if self.within_from is None else self.within_from

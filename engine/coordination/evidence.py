@@ -47,10 +47,26 @@ class Evidence:
 
     def shows_failure(self, run: Run, action: Action) -> bool:
         """The last attempt had no effect: evidence newer than its command."""
+        return bool(self._failures(run, action))
+
+    def _failures(self, run: Run, action: Action) -> list[Match]:
         place = f"{run.place}.failed"
         if action.failed is None or run.last_at is None or not self.desk.holds(place):
-            return False
-        return any(m.text not in run.stale and self._newest(m) >= run.last_at for m in self._members(place))
+            return []
+        at = run.last_at
+        return [m for m in self._members(place) if m.text not in run.stale and self._newest(m) >= at]
+
+    def behind_failure(self, run: Run, action: Action) -> list[FactName]:
+        """The facts that show that the last attempt had no effect; none if that was reported."""
+        matches = [(f"{run.place}.failed", match) for match in self._failures(run, action)]
+        if self.shows_unused(run, action):
+            matches += [(f"{run.place}.unused", match) for match in self._members(f"{run.place}.unused")]
+        found: dict[FactName, None] = {}
+        for place, match in matches:
+            group = self.desk.group(place)
+            if group is not None:
+                found |= dict.fromkeys(self._read(group.node, match)[2])
+        return list(found)
 
     def shows_unused(self, run: Run, action: Action) -> bool:
         """It is proven that nothing left."""
@@ -59,6 +75,7 @@ class Evidence:
     def spend(self, run: Run, action: Action) -> None:
         """An attempt had no effect: what showed that it left says nothing about the next."""
         if action.seen is not None:
+            run.spent_before = run.spent
             run.spent = sorted(text for text in self._texts(f"{run.place}.seen") if text != self._own_text())
             run.chosen.pop(f"{run.place}.seen", None)
 

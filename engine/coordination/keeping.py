@@ -75,7 +75,7 @@ def _run(kept: dict[str, Any]) -> Run:
     values = dict(kept)
     values["bound"] = _bounds(kept["bound"])
     values["values"] = {name: _frozen(v) for name, v in kept["values"].items()}
-    for name in ("seen_on", "confirmed_on"):
+    for name in ("seen_on", "confirmed_on", "failed_on"):
         values[name] = [(kind, _frozen(key)) for kind, key in kept[name]]
     for name in ("gives", "gets"):
         values[name] = None if kept[name] is None else _amounts(kept[name])

@@ -121,7 +121,7 @@ class Machine:
         )
 
     def _reorganised(self, gone: set[FactName]) -> None:
-        """Under a final verdict only what came after it goes back with its evidence: the verdict does not rest on it."""
+        """Under a final verdict only what came after it goes back with its evidence: it does not rest on that."""
         is_final = not self.case.is_open and not self.case.is_provisional
         for step in self.case.steps.values():
             for run in step.runs():

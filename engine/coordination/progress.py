@@ -145,6 +145,8 @@ class Progress:
 
     def lose(self, step: StepCase | None, run: Run, status: str) -> None:
         """The last attempt is known to have had no effect."""
+        told = self.desk.status(run.command)
+        run.failed_on = [] if told in _NO_EFFECT else self.evidence.behind_failure(run, self.action_of(run))
         run.status, run.lost = status, ""
         run.known_at = self.desk.now
         run.has_left = run.has_arrived = False
@@ -203,6 +205,17 @@ class Progress:
             self._unconfirm(step, run, "confirmed" if is_seen else "seen")
         elif run.status in ("seen", "unconfirmed") and took_seen and not is_seen:
             self._unconfirm(step, run, "seen")
+        elif run.status in LOST and any(fact in gone for fact in run.failed_on):
+            self._doubt_failure(run, action, gone)
+
+    def _doubt_failure(self, run: Run, action: Action, gone: set[FactName]) -> None:
+        """What showed that an attempt had no effect is gone: it may have one yet, so nothing is tried in its place."""
+        run.failed_on = [fact for fact in run.failed_on if fact not in gone]
+        if self.evidence.shows_failure(run, action) or self.evidence.shows_unused(run, action):
+            return
+        run.status, run.known_at, run.wants_retry = "commanded", None, False
+        run.spent = run.spent_before
+        self.desk.has_changed = True
 
     def _unconfirm(self, step: StepCase | None, run: Run, lost: str) -> None:
         run.status, run.lost = "unconfirmed", lost

@@ -47,7 +47,7 @@ class Shelf:
         for run in case.runs():
             for command in run.commands:
                 self._by_command[command] = slot
-            self._refer(slot, (*run.seen_on, *run.confirmed_on))
+            self._refer(slot, (*run.seen_on, *run.confirmed_on, *run.failed_on))
 
     def _refer(self, slot: CaseKey, facts: Iterable[FactName]) -> None:
         mine = self._facts_of.setdefault(slot, {})

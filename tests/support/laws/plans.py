@@ -1,8 +1,8 @@
 """Random packs of one plan: steps in chains and diamonds, ways off the good path, undo, relations, bounds in time.
 
-A pack is the JSON document that a pack file holds, so that the judges can read what the plan says without the engine's
-own model of it. Everything that a history can tell is in the kinds: ``deal`` begins a coordination, ``news`` is evidence
-about one step, ``gate`` is what conditions wait for, ``pool`` is what steps reserve of.
+A pack is the JSON document that a pack file holds, so that the judges can read what the plan says without the
+engine's own model of it. Everything that a history can tell is in the kinds: ``deal`` begins a coordination, ``news``
+is evidence about one step, ``gate`` is what conditions wait for, ``pool`` is what steps reserve of.
 """
 
 from __future__ import annotations
@@ -156,6 +156,11 @@ def packs(draw: Draw) -> Pack:
         plan["outcome"] = draw(_outcomes(steps))
     if len(steps) > 1 and draw(_one_in(4)):
         plan["relations"] = [draw(_relations(steps))]
+    return pack_of(plan)
+
+
+def pack_of(plan: Doc) -> Pack:
+    """The pack of a plan."""
     return Pack(json.dumps({"pack": "laws", "version": "1", "kinds": _KINDS, "plans": [plan]}))
 
 
@@ -199,7 +204,12 @@ def _steps(draw: Draw, name: str, after: list[str], before: list[Doc]) -> Doc:
     else:
         step["irreversible"] = "true"
     if reserves:
-        step["reserve"] = {"of": "pool", "field": "available", "amount": "60", "for": draw(st.sampled_from(["30s", "1h"]))}
+        step["reserve"] = {
+            "of": "pool",
+            "field": "available",
+            "amount": "60",
+            "for": draw(st.sampled_from(["30s", "1h"])),
+        }
     step["effective"] = {"network": "n", "height": "=h.height"} if _needs_height(step) else {"time": "=now"}
     if step["effective"] == {"time": "=now"}:
         del step["effective"]

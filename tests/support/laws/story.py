@@ -26,18 +26,23 @@ AMOUNTS: Final = (100, 100, 90, 90, 60, 40, 30, 0, 120)
 #: Most entries come at once or a little later; some at the very instant at which something is due, or just before.
 _PAUSES: Final = (0, 0, 0, 0, 1, 1, 2, 5, 8, 13, 31, 61, 700, "due", "due", "due", "before", "after")
 #: What is told; those that are told in vain (a report on nothing) are left out.
-_FORMS: Final = ("report",) * 9 + ("evidence",) * 7 + ("gate",) * 3 + (
-    "pool",
-    "deal",
-    "deal",
-    "cancel",
-    "reorg",
-    "reorg",
-    "return",
-    "retract",
-    "stray",
-    "hold",
-    "pass",
+_FORMS: Final = (
+    ("report",) * 9
+    + ("evidence",) * 7
+    + ("gate",) * 3
+    + (
+        "pool",
+        "deal",
+        "deal",
+        "cancel",
+        "reorg",
+        "reorg",
+        "return",
+        "retract",
+        "stray",
+        "hold",
+        "pass",
+    )
 )
 
 
@@ -119,6 +124,18 @@ class Story:
         return "\n".join(lines)
 
 
+def said(at_s: int, kind: str, data: dict[str, Any]) -> Event:
+    """An assertion, so many seconds after the start."""
+    at_ms = START_MS + at_s * 1_000
+    fields = (("op", "assert"), ("source", "s"), ("kind", kind), ("data", json.dumps(data)))
+    return Event(at_ms, Said(fields, at_ms))
+
+
+def reported(at_s: int, deal: str, place: str, status: str, number: int = 0) -> Event:
+    """A report, so many seconds after the start."""
+    return Event(START_MS + at_s * 1_000, Reported(deal, place, number, status))
+
+
 # -- playing ---------------------------------------------------------------------------------
 def happen(world: LawWorld, event: Event, *, is_committed: bool = True) -> None:
     """Let an event happen."""
@@ -127,7 +144,7 @@ def happen(world: LawWorld, event: Event, *, is_committed: bool = True) -> None:
         case Said():
             (world.enter if is_committed else world.enter_uncommitted)(event.act.sent)
         case Reported():
-            made = [m for m in made_at(world, event.act.deal, event.act.place)]
+            made = made_at(world, event.act.deal, event.act.place)
             if event.act.number < len(made):
                 data = json.dumps({"command": made[event.act.number].id, "status": event.act.status})
                 fields = {"op": "report", "source": "executor", "data": data}
@@ -153,7 +170,9 @@ def play(story: Story, watch: Watch | None = None, cuts: Callable[[int], bool] =
     """
     world = LawWorld(story.pack, watch)
     for number, event in enumerate(story.events):
-        happen(world, event, is_committed=cuts(number))
+        # An executor reports on what was committed.
+        is_awaited = number + 1 < len(story.events) and isinstance(story.events[number + 1].act, Reported)
+        happen(world, event, is_committed=is_awaited or cuts(number))
     world.finish()
     return world
 
@@ -167,6 +186,8 @@ class Teller:
         self.story = Story(pack)
         self.world = LawWorld(pack, watch)
         self.at_ms = START_MS
+        #: Instants at which something was due besides what was told.
+        self.crossed: set[int] = set()
         #: Entries that hold, by (kind, id): what a reorganisation may take and what may be said again.
         self._news: dict[str, dict[str, Any]] = {}
         self._deals: list[str] = []
@@ -196,7 +217,9 @@ class Teller:
         if isinstance(pause, int):
             self.at_ms += pause * 1_000
             return
+        # The instant is over then, so the next one is another.
         self.world.finish()
+        self.at_ms += 1
         due = self.world.next_due()
         if due is not None and due - self.at_ms < 4_000_000:
             self.at_ms = max(due + {"before": -1, "due": 0, "after": 1}[pause], self.at_ms)
@@ -204,6 +227,9 @@ class Teller:
     def _happens(self, act: Act) -> None:
         event = Event(self.at_ms, act)
         self.story.events.append(event)
+        self.world.come_to(self.at_ms)
+        if self.world.next_due() == self.at_ms:
+            self.crossed.add(self.at_ms)
         happen(self.world, event)
 
     def _say(self, op: str, kind: str, data: dict[str, Any]) -> None:

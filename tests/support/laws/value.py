@@ -136,9 +136,7 @@ def look_at_value(world: LawWorld, case: Case) -> None:
     for bucket in ("fees", "exchanged_out", "exchanged_in"):
         assert ledger.by_asset(bucket) == _without_zeros(getattr(moved, bucket)), bucket
     lying = {
-        (row["place"], row["asset"]): row["amount"]
-        for row in world.facts("holding")
-        if row["coordination"] == case.id
+        (row["place"], row["asset"]): row["amount"] for row in world.facts("holding") if row["coordination"] == case.id
     }
     brought: Counter[str] = Counter(moved.outside)
     for spot in {*lying, *moved.come, *moved.gone}:

@@ -49,7 +49,7 @@ def verdict_of(pack: Pack, case: Case, record: Said, said: list[Said]) -> set[st
     states = {step["name"]: step["state"] for step in record["steps"]}
     moved = movements_of(case, pack)
     has_moved = any(moved.come.values()) or any(moved.gone.values())
-    commanded = any(run.commands for run in case.runs())
+    commanded = any(step.run.commands for step in case.steps.values())
     if "stuck" in states.values():
         return {"STRANDED"}
     if "breach" in events:

@@ -94,9 +94,9 @@ class Guard:
         news = world.engine.base.memories["news"]
         for fact in news.facts.values():
             row = world.row(fact)
-            if (row["deal"], row["step"]) == (made.args["deal"], made.args["place"]):
-                if row["what"] == "unused" or (row["what"] == "failed" and fact.at >= made.at_ms):
-                    return True
+            is_proof = row["what"] == "unused" or (row["what"] == "failed" and fact.at >= made.at_ms)
+            if is_proof and (row["deal"], row["step"]) == (made.args["deal"], made.args["place"]):
+                return True
         return False
 
     def _forward(self, case: Case, at_ms: int, deal: str, place: str) -> None:
@@ -162,6 +162,8 @@ def why_it_waits(world: LawWorld, case: Case) -> list[str]:
             continue
         name, state = row["name"], row["state"]
         step = world.pack.steps[name]
+        if any("!" in run.place and run.status in _FLYING for run in case.steps[name].runs()):
+            found.append(f"{name}: a small step's evidence")
         if state in _FLYING:
             found.append(f"{name}: its evidence")
         elif state == "ready" and "command" not in step:

@@ -1,5 +1,7 @@
-"""The virtual world of scenario tests, with three things a law needs: somebody who watches each step, commits that take
-several decisions at once, and dispatch that may be held."""
+"""The virtual world of scenario tests, with three things more.
+
+Somebody watches each step, a commit may take several decisions, and dispatch may be held.
+"""
 
 from __future__ import annotations
 
