@@ -186,15 +186,19 @@ class Judgement:
         return run.status != "confirmed" or action.final is None or self.desk.holds(f"{run.place}.final")
 
     # -- after the end -----------------------------------------------------------------
-    def amend(self) -> None:
-        """Finality, what a reorganisation took back, and evidence that came late."""
+    def withdraw(self) -> None:
+        """Take back a provisional verdict on which a reorganisation has left something unconfirmed."""
         case = self.case
-        if case.is_stopped:
+        if case.is_stopped or not case.is_provisional:
             return
-        if case.is_provisional and any(run.status == "unconfirmed" for run in self._all_runs()):
+        if any(run.status == "unconfirmed" for run in self._all_runs()):
             self.desk.say("outcome_withdrawn", verdict=case.verdict, reason="UNCONFIRMED")
             case.ended_at, case.verdict, case.verdict_reason, case.is_provisional = None, "", "", False
-            self.desk.has_changed = True
+
+    def amend(self) -> None:
+        """Finality, and evidence that came late."""
+        case = self.case
+        if case.is_stopped:
             return
         self._tell_of_latecomers()
         if case.reason == "OVER_SETTLED" and case.verdict_reason != "OVER_SETTLED":

@@ -70,6 +70,7 @@ class Machine:
             self._move_bounds()
         if gone:
             self._reorganised(gone)
+            self.judgement.withdraw()
         self._look_until_quiet(ledger)
         is_told = recorded != (case.ended_at, case.recorded_at, case.verdict_reason)
         if case.ledger.balances != ledger.balances and not is_told:
