@@ -13,11 +13,17 @@ from typing import Any
 import pytest
 
 from connectors.base import Connector, ConnectorContext, OutgoingCommand, SendResult, SendStatus
+from connectors.evm import EvmConnector
+from connectors.evm.abi import keccak_hex
 from connectors.log import LogConnector
 from connectors.redis import RedisConnector
 from engine.errors import ConfigError
+from engine.runtime.notebooks import DurableNotebook
 from engine.store.abc import Taken
+from tests.support.anvil import Anvil
+from tests.support.contracts import call, compiled
 from tests.support.dispatching import Bench, outgoing
+from tests.support.sending import KEY, KEY_VARIABLE
 
 README = Path(__file__).parents[3] / "connectors" / "README.md"
 
@@ -78,14 +84,47 @@ def of_redis(tmp_path: Path, bench: Bench, caplog: pytest.LogCaptureFixture | No
     return Queued(RedisConnector(ConnectorContext("executor", {}, sink)), effects)
 
 
+def of_evm(anvil: Anvil, bench: Bench) -> World:
+    """Its notebook is the real one; an effect is what the contract counts under a command's id, once a block comes."""
+    purse = anvil.deploy(compiled("purse").creation())
+
+    async def no_lag() -> int:
+        return 0
+
+    async def effects() -> list[str]:
+        anvil.mine()
+        found = []
+        for name in (f"c{n}" for n in range(40)):
+            asked = call("times(bytes32)", keccak_hex(name.encode()))
+            times = int(await asyncio.to_thread(anvil.rpc, "eth_call", {"to": purse, "data": asked}, "latest"), 16)
+            found += [name] * times
+        return sorted(found)
+
+    bridge = {
+        "contract": purse,
+        "function": "pay(bytes32 id, address to, uint256 amount)",
+        "args": {"id": "@command", "to": "@sender", "amount": {"literal": "1"}},
+    }
+    send = {"key": {"env": KEY_VARIABLE}, "fees": {"max_fee": "100 gwei"}, "calls": {"bridge": bridge}}
+    options = {"network": "eth", "chain_id": "31337", "node": {"url": anvil.url}, "send": send}
+    notebook = DurableNotebook(bench.store, "eth", bench.epoch, no_lag)
+    return World(EvmConnector(ConnectorContext("eth", options, notebook=notebook)), effects)
+
+
 CASES = {"log": of_log, "redis": of_redis, "the example of the README": of_spool}
 
 
-@pytest.fixture(params=list(CASES))
+@pytest.fixture(params=[*CASES, "evm"])
 async def world(
-    request: pytest.FixtureRequest, tmp_path: Path, bench: Bench, caplog: pytest.LogCaptureFixture
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    bench: Bench,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> World:
-    made = CASES[request.param](tmp_path, bench, caplog)
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    is_evm = request.param == "evm"
+    made = of_evm(request.getfixturevalue("anvil"), bench) if is_evm else CASES[request.param](tmp_path, bench, caplog)
     await made.connector.start()
     return made
 
@@ -140,7 +179,7 @@ async def test_it_can_be_stopped_right_after_sends_were_cut_off(world: World) ->
     assert set(await world.effects()) <= {f"c{n}" for n in range(5)}
 
 
-@pytest.mark.parametrize("kind", [LogConnector, RedisConnector, example()])
+@pytest.mark.parametrize("kind", [LogConnector, RedisConnector, EvmConnector, example()])
 def test_an_option_it_does_not_know_is_refused_with_a_hint(kind: type[Connector]) -> None:
     with pytest.raises(ConfigError) as caught:
         kind(ConnectorContext("mine", {"directori": "x"}))
