@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 #: What an executor may say of a command.
 REPORTED: Final = ("submitted", "done", "refused", "failed", "unknown")
-#: A status never gives way to one of lower rank; out of ``unknown`` only a final one leads.
-_RANK: Final = {"queued": 0, "sent": 1, "submitted": 2, "unknown": 3}
+#: A status never gives way to one of lower rank; between ``submitted`` and ``unknown`` the last word counts.
+_RANK: Final = {"queued": 0, "sent": 1, "submitted": 2, "unknown": 2}
 #: Blocks of one reorganisation entry; deeper ones are told in several.
 _MAX_BLOCKS: Final = 1_024
 

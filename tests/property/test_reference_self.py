@@ -474,7 +474,7 @@ def test_dispatch_that_knows_nothing_does_not_overrule_a_report() -> None:
     story = Story(open_job()).job(1000).tell(Result(2000, 1, 0, "sent"), Report(3000, 1, "x", 0, "submitted"))
     assert status(story.tell(Result(4000, 1, 0, "unknown"))) == ["submitted"]
     assert status(story.tell(Report(5000, 1, "x", 0, "unknown"))) == ["unknown"]
-    assert status(story.tell(Report(6000, 1, "x", 0, "submitted"))) == ["unknown"]
+    assert status(story.tell(Report(6000, 1, "x", 0, "submitted"))) == ["submitted"]
 
 
 # --- chains ---------------------------------------------------------------------------------------------------------

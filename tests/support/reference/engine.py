@@ -38,7 +38,7 @@ def nothing_but_time() -> None:
 
 EXPIRY, OCCURRENCE, FLIP, TIMER = range(4)
 #: A status gives way to none of lower rank; a final one stands.
-RANKS = {"queued": 0, "sent": 1, "submitted": 2, "unknown": 3}
+RANKS = {"queued": 0, "sent": 1, "submitted": 2, "unknown": 2}
 
 
 class ReferenceEngine:
