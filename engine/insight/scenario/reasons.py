@@ -197,6 +197,7 @@ def _named(match: Match) -> Iterator[str]:
 
 def _first_unmet(node: RuleNode, match: Match, engine: Engine, at_ms: int) -> int:
     context = engine.firing.context
+    context.forget()
     context.indexes = node.indexes
     context.ripe = frozenset(seat for seat in node.compiled.ripening if _is_ripe(node, match, seat))
     return node.compiled.guard(match.facts, at_ms, context, [])
@@ -220,6 +221,8 @@ def _standing(node: RuleNode, match: Match, start_ms: int) -> str:
             return f"all its terms hold since {since}; 'throttle' lets it fire at {after(group.due - start_ms)}"
         case State.DONE if group.has_fired:
             return f"it holds since {since} and has fired for that at {after(group.fired_at - start_ms)}"
+        case State.DONE if node.observer is not None:
+            return f"all its terms hold since {since}"
         case State.DONE if node.occurrences and node.rule.once is None:
             return f"all its terms hold since {since}, but not in the instant of the schedule's occurrence"
         case State.DONE:
