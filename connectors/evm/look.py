@@ -12,7 +12,7 @@ from connectors.evm.blocks import ChainMovedError
 from connectors.evm.draft import Draft, Seen
 from connectors.evm.events import Mapped
 from connectors.evm.forks import Fork, find_fork
-from connectors.evm.heads import Head, WrongChainError, ask_head, observed_at_ms
+from connectors.evm.heads import Head, WrongChainError, ask_head, observed_at_ms, state_of
 from connectors.evm.holdings import Holdings
 from connectors.evm.network import NetworkReport
 from connectors.evm.node import Node, NodeAwayError
@@ -64,7 +64,7 @@ class Look:
         if fork is None or not fork.is_short:
             self._short_since_ms = None
         if fork is not None:
-            if fork.is_short and not self._is_gone():
+            if fork.is_short and not self._is_gone(head):
                 await self._tell_unwell("behind", self._short_words(head), draft)
                 return False
             await self._reorganise(fork, head, draft)
@@ -99,11 +99,14 @@ class Look:
         draft.note(self._network.notes)
         await draft.flush()
 
-    def _is_gone(self) -> bool:
+    def _is_gone(self, head: Head) -> bool:
+        """The blocks above a head that is lower than before are lost, and not merely unknown to this node."""
         now = monotonic_ms()
         if self._short_since_ms is None:
             self._short_since_ms = now
-        return now - self._short_since_ms >= self._watch.gone_after
+        # An old head is that of a node which has fallen behind or begins anew, and says nothing of the chain.
+        is_old = state_of(head, self._seen.now_ms(), self._watch.behind_after) == "behind"
+        return not is_old and now - self._short_since_ms >= self._watch.gone_after
 
     def _short_words(self, head: Head) -> str:
         last = self._advance.window.last

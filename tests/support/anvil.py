@@ -10,6 +10,7 @@ import itertools
 import json
 import platform
 import re
+import shutil
 import subprocess
 import threading
 import urllib.error
@@ -36,6 +37,7 @@ def anvil_program() -> Path:
     with (_CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not program.exists():
+            assert shutil.which("npm"), "the tests of chains need Node.js with npm, to fetch anvil once"
             words = ["npm", "install", "--no-audit", "--no-fund", "--silent", f"@foundry-rs/anvil@{VERSION}"]
             subprocess.run(words, cwd=_CACHE, check=True, timeout=300)
     return program

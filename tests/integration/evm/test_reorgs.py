@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from engine.clock import wall_ms
 from tests.integration.evm.test_events import deposit, intent
 from tests.support.anvil import Anvil
 from tests.support.believing import CutOffError
@@ -182,6 +183,30 @@ async def test_a_shorter_chain_is_a_node_that_is_behind_until_it_has_stayed_so(
     await patient.look()
     assert intents(patient) == {"I1"}
     assert patient.notebook.fact("network")["state"] == "ok"
+
+
+async def test_the_old_head_of_a_node_that_synchronises_removes_nothing() -> None:
+    now = wall_ms() // 1_000
+    anvil = Anvil(options=("--no-mining", "--timestamp", str(now - 86_400))).start()
+    bridge = anvil.deploy(compiled("bridge").bytecode)
+    watched = Watched(anvil, gone_after="1ms", behind_after="1m", window="8", events=[deposits(bridge)])
+    anvil.mine(3)
+    early = Anvil(options=("--no-mining", "--fork-url", anvil.url, "--fork-block-number", "3")).start()
+    try:
+        anvil.rpc("evm_setNextBlockTimestamp", now - 30)
+        deposit(anvil, bridge, "I1")
+        anvil.mine(9)
+        await watched.look()
+        assert watched.notebook.fact("network")["state"] == "ok"
+        await watched.move_to(early)
+        await watched.look(5)
+        assert watched.notebook.said("reorg") == []
+        assert intents(watched) == {"I1"}
+        assert watched.notebook.fact("network")["state"] == "behind"
+    finally:
+        await watched.close()
+        early.stop()
+        anvil.stop()
 
 
 async def test_a_reorganisation_deeper_than_the_window_is_said_loudly_and_told_again(
