@@ -12,6 +12,7 @@ from engine.insight.doctor import Vitals
 from engine.insight.status import JournalEnds, Status, status_of
 from engine.model.journal import StreamId
 from engine.model.kinds import Kind
+from engine.model.rules import RuleBase
 from engine.packs.bundle import load_blob
 from engine.settings import Settings
 from engine.store.data_directory import DataDirectory
@@ -56,10 +57,15 @@ async def connected(settings: Settings) -> AsyncIterator[RedisStore]:
 
 
 async def kinds_in_force(store: RedisStore) -> dict[str, Kind]:
-    """The kinds of the rule base in force; empty when there is none yet."""
+    """The kinds of the rule base in force; the engine's own when there is none yet."""
+    return (await rulebase_of(store)).kinds
+
+
+async def rulebase_of(store: RedisStore) -> RuleBase:
+    """The rule base in force; an empty one when there is none yet."""
     revision = await store.revision_in_force()
     blob = await store.get_revision(revision) if revision else None
-    return load_blob(blob).kinds if blob else {}
+    return load_blob(blob) if blob else RuleBase("")
 
 
 async def page(store: RedisStore) -> Status:

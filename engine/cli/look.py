@@ -1,4 +1,4 @@
-"""``facts``, ``commands``, ``rejected`` and ``explain``: what the engine knows, did, refused, and why."""
+"""``facts``, ``commands`` and ``rejected``: what the engine knows, did and refused."""
 
 from __future__ import annotations
 
@@ -12,12 +12,8 @@ from rich.text import Text
 
 from engine.cli import output
 from engine.cli.connection import connected
-from engine.cli.entries import EntryError
 from engine.cli.options import AsJson, Config, Data, RedisUrl, place
-from engine.errors import Exit
 from engine.insight.commands import Command, commands_of
-from engine.insight.explain import Explanation
-from engine.insight.explain import explain as explain_id
 from engine.insight.facts import StoredFact, facts_of
 from engine.settings import Settings
 from engine.store.records import RejectedEntry
@@ -119,80 +115,7 @@ def rejected(
     output.table(("entry", "source", "kind", "code", "what is wrong", "hint"), rows, empty="nothing was refused")
 
 
-def _key(text: str) -> str:
-    """A key for people: its parts with slashes between."""
-    parts = orjson.loads(text)
-    return "/".join(map(str, parts)) if isinstance(parts, list) else str(parts)
-
-
-def _show(explanation: Explanation) -> None:
-    fired, decision = explanation.fired, explanation.decision
-    if fired is None:
-        output.say(f"no rule fired at {output.instant(decision.at_ms)}, caused by {decision.cause}")
-    else:
-        rows: list[tuple[str, str | int]] = []
-        if explanation.command:
-            command = explanation.command
-            rows.append(("command", f"{command.connector}.{command.verb}  {command.id}"))
-            rows.append(("with", _brief(command.args)))
-        rows.append(("rule", f"{fired.rule}, revision {fired.revision}"))
-        rows.append(("decided", f"{output.instant(decision.at_ms)}, caused by {decision.cause}"))
-        again = f", attempt {fired.attempt}" if fired.attempt > 1 else ""
-        rows.append(("activation", f"{fired.activation}{again}"))
-        if fired.bindings:
-            rows.append(("where", _brief(fired.bindings)))
-        output.pairs(rows)
-        output.say("\nbecause of")
-        output.table(
-            ("alias", "fact", "values", "observed", "said by", "entry"),
-            (
-                (
-                    f.alias,
-                    f"{f.kind} {_key(f.key)}",
-                    _brief(f.values),
-                    output.instant(f.observed_at),
-                    f.source,
-                    f.position,
-                )
-                for f in fired.facts
-            ),
-            empty="no fact: its conditions are about time alone",
-        )
-    for note in explanation.noted:
-        output.say(f"\nalso noted: {note.event}  {output.clean(_brief(note.fields))}", "dim")
-
-
-async def _explain(settings: Settings, wanted: str) -> list[Explanation]:
-    async with connected(settings) as store:
-        known = await commands_of(store, 1, only=wanted)
-        return await explain_id(store, wanted, known[0].at_ms if known else None)
-
-
-def explain(
-    wanted: Annotated[
-        str, typer.Argument(metavar="ID", help="Id of a command, an activation or a journal entry.", show_default=False)
-    ],
-    as_json: AsJson = False,
-    data: Data = None,
-    redis: RedisUrl = None,
-    config: Config = None,
-) -> None:
-    """Say why a command was made: its rule, and the facts it read."""
-    found = asyncio.run(_explain(place(data, redis, config), wanted))
-    if as_json:
-        output.print_json([explanation.as_dict() for explanation in found])
-    for explanation in [] if as_json else found:
-        _show(explanation)
-    if not found:
-        if not as_json:
-            error = EntryError(
-                "U140", f"the audit knows nothing of '{wanted}'", "give a command's id (`lockstep commands`)"
-            )
-            output.failure(error)
-        raise typer.Exit(Exit.PROBLEMS)
-
-
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    for command in (facts, commands, rejected, explain):
+    for command in (facts, commands, rejected):
         app.command()(command)

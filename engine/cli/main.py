@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli import check, coordinations, journal, look, operate, replay, rulebase, run, testing, why
+from engine.cli import check, coordinations, explain, journal, look, operate, replay, rulebase, run, testing, why
 from engine.cli.output import failure, note
 from engine.errors import Exit, LockstepError
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (run, check, testing, rulebase, journal, look, coordinations, why, operate, replay):
+for group in (run, check, testing, rulebase, journal, look, coordinations, explain, why, operate, replay):
     group.register(app)
 
 

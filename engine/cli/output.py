@@ -12,6 +12,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from rich.tree import Tree
 
 from engine.errors import LockstepError, PackError, Problem
 
@@ -115,6 +116,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | int | Text]], *,
         _console().print(shown)
     else:
         say(empty, "dim")
+
+
+def tree(shown: Tree) -> None:
+    """A tree for people."""
+    _console().print(shown)
 
 
 def pairs(rows: Iterable[tuple[str, str | int]]) -> None:

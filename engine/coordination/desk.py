@@ -159,6 +159,8 @@ class Desk:
             "activation": activation,
             "attempt": attempt,
             "coordination": self.case.id,
+            "step": step,
+            "place": place,
             "group": self.case.keys,
             "match": self.case.keys,
             "facts": self.driver.facts_behind(self.case, step),

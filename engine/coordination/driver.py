@@ -199,7 +199,7 @@ class Driver:
         case = Case(identity, plan.name, keys, subject_text(keys[0]), self.engine.rulebase.revision, now, steps)
         self.shelf.put(case, (pattern.kind.name for pattern in plan.patterns))
         desk = Desk(self, case, self.outline_of(case))
-        desk.say("started")
+        desk.say("started", facts=self.facts_behind(case, ""))
         remember_facts(desk)
         try:
             self._bind_case(case, desk)

@@ -108,7 +108,10 @@ class WaysOff:
         way.active = (cause, option.name, 0)
         self.desk.has_changed = True
         reason, does = option.alternative.reason, list(_does(option))
-        self.desk.say("way_off", step=course.name, place=course.place, cause=cause, reason=reason, does=does)
+        missing = sorted(self._missing(course)) if cause == "blocked" else []
+        self.desk.say(
+            "way_off", step=course.name, place=course.place, cause=cause, reason=reason, does=does, missing=missing
+        )
         self._go_on(course)
 
     def _may(self, course: Course, option: Option) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -115,7 +115,8 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def _fact(raw: Mapping[str, Any]) -> ReadFact:
+def read_fact(raw: Mapping[str, Any]) -> ReadFact:
+    """A fact as the audit tells it."""
     return ReadFact(
         alias=str(raw.get("alias", "")),
         kind=str(raw.get("kind", "")),
@@ -144,7 +145,7 @@ def _event(raw: Mapping[str, Any]) -> Fired | Noted:
         activation=str(raw.get("activation", "")),
         attempt=int(raw.get("attempt") or 1),
         group=_text(raw.get("group", "")),
-        facts=tuple(_fact(f) for f in raw.get("facts") or ()),
+        facts=tuple(read_fact(f) for f in raw.get("facts") or ()),
         bindings=raw.get("bindings") or {},
         commands=tuple(_command(c) for c in raw.get("commands") or ()),
         asserts=tuple(raw.get("asserts") or ()),
@@ -158,13 +159,40 @@ def decode(entry: AuditEntry) -> Decision:
     Raises:
         StoreError: it is not in the form the engine writes (S301).
     """
+    told = raw_of(entry)
+    try:
+        return Decision(entry.entry, told.cause, told.at_ms, tuple(_event(raw) for raw in told.events))
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise _unreadable(entry, error) from error
+
+
+class RawDecision(NamedTuple):
+    """A decision as the audit has it: its time (unix ms), its cause, and its events as JSON objects."""
+
+    at_ms: int
+    cause: str
+    events: list[dict[str, Any]]
+
+
+def raw_of(entry: AuditEntry) -> RawDecision:
+    """One audit entry.
+
+    Raises:
+        StoreError: it is not in the form the engine writes (S301).
+    """
     fields = dict(entry.fields)
     try:
-        events = tuple(_event(raw) for raw in orjson.loads(fields.get("events", b"[]")))
-        return Decision(entry.entry, fields["cause"].decode(), int(fields["at"]), events)
+        events = orjson.loads(fields.get("events", b"[]"))
+        if not all(isinstance(event.get("event"), str) for event in events):
+            raise ValueError("an event without a name")
+        return RawDecision(int(fields["at"]), fields["cause"].decode(), events)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        hint = "was it written by a later version? then read it with that version"
-        raise StoreError("S301", f"audit entry {entry.entry} cannot be read: {error!r}", hint) from error
+        raise _unreadable(entry, error) from error
+
+
+def _unreadable(entry: AuditEntry, error: Exception) -> StoreError:
+    hint = "was it written by a later version? then read it with that version"
+    return StoreError("S301", f"audit entry {entry.entry} cannot be read: {error!r}", hint)
 
 
 async def decisions(stream: AuditStream, after: StreamId = ZERO_ID, about: str = "") -> AsyncIterator[Decision]:

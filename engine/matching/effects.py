@@ -400,7 +400,8 @@ class Effects:
         }
 
     def _said_fact(self, kind: str, values: tuple[Value, ...], outcome: Taken | None) -> dict[str, Any]:
-        said = {"kind": kind, "values": json.loads(self.base.decoders[kind].to_json(values))}
+        key = [values[position] for position in self.base.memories[kind].kind.key_positions]
+        said = {"kind": kind, "key": key, "values": json.loads(self.base.decoders[kind].to_json(values))}
         if outcome is not None and outcome not in (Taken.ADDED, Taken.CHANGED):
             said["outcome"] = outcome.value
         return said

@@ -106,7 +106,7 @@ class TestLooking:
     def test_an_unknown_id_is_told_and_exits_1(self, lockstep: Lockstep, redis_url: str) -> None:
         ran = lockstep("explain", "nobody", "--redis", redis_url)
         assert ran.code == 1
-        assert "U140" in ran.err
+        assert "U152" in ran.err
 
     def test_status_is_one_page(self, lockstep: Lockstep, redis_url: str) -> None:
         found = lockstep("status", "--json", "--redis", redis_url).json
