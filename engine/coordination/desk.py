@@ -98,7 +98,9 @@ class Desk:
                 aliases.update(run.bound)
                 values.update(run.values)
                 values["attempt"] = max(run.attempt, 1)
-        return Surroundings(self.now, aliases, values, ledger or case.ledger.read, self.driver.reservations.free)
+        driver = self.driver
+        read = ledger or case.ledger.read
+        return Surroundings(self.now, aliases, values, read, driver.reservations.free, driver.is_disputed)
 
     def around_run(self, step: StepCase | None, run: Run, *, ledger: Callable[..., int] | None = None) -> Surroundings:
         """What a run's values may read: what its step bound, the small steps it stands in, and itself."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 from engine.coordination.bounds import read_bounds, remember_facts
 from engine.coordination.case import Case, FactName, Run, StepCase
 from engine.coordination.desk import Desk
-from engine.coordination.evaluate import evaluate
+from engine.coordination.evaluate import Bound, evaluate
 from engine.coordination.facts import CaseFacts
 from engine.coordination.keeping import from_json, to_json
 from engine.coordination.ledger import Ledger
@@ -278,6 +278,11 @@ class Driver:
     def fact_of(self, kind: str, key: Key) -> Fact | None:
         """The living fact of that kind and key."""
         return self.base.memories[kind].facts.get(key)
+
+    def is_disputed(self, bound: Bound) -> bool:
+        """Whether living claims of equal order differ under the key of a bound fact, as it is now."""
+        fact = self.fact_of(bound.kind, bound.key)
+        return fact is not None and fact.memory.is_disputed(fact)
 
     def uses(self, fact: Fact) -> bool:
         """Whether an open coordination needs a fact to stay.

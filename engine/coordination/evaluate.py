@@ -58,6 +58,7 @@ class Surroundings:
         locals: lets, aggregates, ``coordination``, ``step``, ``attempt``.
         ledger: reads this coordination's ledger.
         free: reported amount of a bound fact → what is not reserved of it.
+        disputed: whether living claims of a bound fact contradict each other.
     """
 
     now: int
@@ -65,6 +66,7 @@ class Surroundings:
     locals: Mapping[str, Value] = field(default_factory=dict)
     ledger: Callable[..., int] | None = None
     free: Callable[[Bound, str, int], int] | None = None
+    disputed: Callable[[Bound], bool] | None = None
 
 
 def evaluate(expr: Expr, around: Surroundings) -> Any:  # noqa: ANN401 - one arm per node
@@ -125,8 +127,9 @@ def _evaluate_rest(expr: Expr, around: Surroundings) -> Any:  # noqa: ANN401
             bound = _bound(around, ref.alias)
             amount = evaluate(ref, around)
             return amount if around.free is None else around.free(bound, ref.field, amount)
-        case Disputed():
-            return False
+        case Disputed(alias, _):
+            bound = _bound(around, alias)
+            return around.disputed is not None and around.disputed(bound)
         case LedgerRead(name, args, _):
             if around.ledger is None:
                 raise EvaluationError("X105", f"{name} is read outside a coordination")

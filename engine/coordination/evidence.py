@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from engine.coordination.case import FactName, Run
@@ -173,9 +174,7 @@ class Evidence:
                 continue
             for fact in bucket.facts:
                 here = {**around.aliases, **given, **aliases, term.alias: _bound(fact)}
-                if _satisfies(
-                    term, Surroundings(self.desk.now, here, {**around.locals, **values}, around.ledger), fact
-                ):
+                if _satisfies(term, replace(around, aliases=here, locals={**around.locals, **values}), fact):
                     found.append((fact.memory.name, fact.key))
         # Facts lie in memory in the order in which they came, or were put back by a recovery.
         return sorted(found, key=lambda name: (name[0], key_text(name[1])))
