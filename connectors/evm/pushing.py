@@ -8,7 +8,7 @@ from typing import Final
 from connectors.base import Observation
 from connectors.evm import telling
 from connectors.evm.chain import Chain
-from connectors.evm.fees import Market, Offer, raised_offer
+from connectors.evm.fees import Market, Offer, first_offer, raised_offer
 from connectors.evm.keys import Signer
 from connectors.evm.node import NodeRefusedError
 from connectors.evm.notes import Book, Note
@@ -22,6 +22,8 @@ _LOG = logging.getLogger("lockstep.connector.evm")
 #: What nodes say of a transaction that they have, or of whose nonce they know better.
 _KNOWN: Final = ("already known", "alreadyknown", "already imported", "known transaction", "nonce too low", "oldnonce")
 _TOO_CHEAP: Final = ("underpriced", "less than block base fee", "fee too low", "too low for the next block")
+#: Offers for one command beyond which none is made that is not higher than all before.
+_MAX_VERSIONS: Final = 64
 #: There is one with that nonce in the pool, and this one does not offer enough more.
 _BESIDE_ANOTHER: Final = "replacement"
 
@@ -49,10 +51,11 @@ class Pushing:
 
     async def push(self, note: Note, view: View) -> None:
         """Nobody has mined it: it waits in the pool, or was lost from it."""
+        is_known = await self._chain.knows(note.last.hash)
         if note.outcome is not None and note.outcome.status == "failed" and not note.last.cancels:
             # It reverted, that was told, and its block is gone: a second run must not succeed behind everybody's back.
             await self._replace(note, view, "it has failed", cancels=True)
-        elif await self._chain.knows(note.last.hash):
+        elif is_known:
             await self._waits(note, view)
         elif self._is_over(note) and not note.last.cancels:
             # It has expired, and no pool has it: it must not be carried out any more. But its nonce is given.
@@ -114,7 +117,7 @@ class Pushing:
 
     async def _replace(self, note: Note, view: View, why: str, *, cancels: bool) -> None:
         """A higher offer at the same nonce, noted before a node sees it."""
-        offer = await self._raised(note, view)
+        offer = await self._offer(note, view, cancels=cancels)
         if offer is None or self.signer is None or self.signer.address != note.sender:
             if note.state != telling.STUCK:
                 at_cap = "a higher offer is above the cap" if offer is None else "its key is no longer configured"
@@ -130,9 +133,18 @@ class Pushing:
         except NodeRefusedError as refused:
             _LOG.info("a replacement waits", extra={"command": note.command, "reason": refused.message})
 
-    async def _raised(self, note: Note, view: View) -> Offer | None:
+    async def _offer(self, note: Note, view: View, *, cancels: bool) -> Offer | None:
+        """More than its last one; if no pool has it, so that there is nothing to outbid, what is asked now will do."""
+        last = Offer(note.last.max_fee, note.last.priority)
         market = Market(view.head.base_fee, await self._chain.tip())
-        return raised_offer(Offer(note.last.max_fee, note.last.priority), market, self._options.fees)
+        raised = raised_offer(last, market, self._options.fees)
+        if raised is not None or len(note.versions) >= _MAX_VERSIONS:
+            return raised
+        if any([await self._chain.knows(tx) for tx in note.hashes]):
+            return None
+        fresh = first_offer(market, self._options.fees)
+        is_the_same = fresh == last and cancels == note.last.cancels
+        return None if is_the_same else fresh
 
     async def miss(self, note: Note, view: View, reason: str) -> None:
         """No node has it. After a while that is told; what becomes of it may still be seen."""

@@ -11,6 +11,7 @@ from connectors.evm.node import NodeRefusedError
 from connectors.evm.notes import Note, Outcome
 from connectors.evm.reverts import reason_of
 
+_FOR_NOTHING: Final = "; its nonce was used for nothing"
 #: Characters of events in one report; a journal entry holds four times as much.
 _MAX_EVENTS: Final = 16_384
 
@@ -49,7 +50,8 @@ async def outcome_of(chain: Chain, note: Note, receipt: Receipt, call: Call | No
     }
     version = note.version(receipt.hash)
     if version is not None and version.cancels:
-        return Outcome("failed", detail | {"reason": "expired before it was mined; its nonce was used for nothing"})
+        why = "expired before it was mined" if note.outcome is None else str(note.outcome.detail.get("reason", ""))
+        return Outcome("failed", detail | {"reason": f"{why.partition(_FOR_NOTHING)[0]}{_FOR_NOTHING}"})
     if not receipt.succeeded:
         return Outcome("failed", detail | await _why(chain, note, receipt, call))
     events = call.said(receipt.logs) if call is not None else {}

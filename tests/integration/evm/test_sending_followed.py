@@ -78,7 +78,10 @@ async def test_a_node_that_is_merely_behind_takes_nothing_back(desk: Desk) -> No
     assert desk.states("c1") == ["mined"]
 
 
-async def test_a_failure_whose_block_left_the_chain_is_not_run_again(desk: Desk) -> None:
+@pytest.mark.parametrize("max_priority", ["10 gwei", "1 gwei"])
+async def test_a_failure_whose_block_left_the_chain_is_not_run_again(desk: Desk, max_priority: str) -> None:
+    """Its nonce is used for nothing; also when its offer was at the cap, where no pool has it to be outbid."""
+    desk = await desk.again(fees={"max_fee": "100 gwei", "max_priority": max_priority})
     await desk.send(payment("c1", 900))
     desk.owner_sets_limit(800)
     desk.mine()
@@ -89,6 +92,7 @@ async def test_a_failure_whose_block_left_the_chain_is_not_run_again(desk: Desk)
     desk.mine()
     await desk.round()
     assert set(desk.statuses("c1")) == {"failed"}
+    assert desk.reports("c1")[-1][1]["reason"] == "above the limit; its nonce was used for nothing"
     assert desk.states("c1")[-1] == "failed"
     assert desk.count() == 0
     assert desk.used() == 1
