@@ -26,7 +26,7 @@ def to_json(case: Case) -> dict[str, Any]:
 
 def from_json(kept: dict[str, Any]) -> Case:
     """The way back from ``to_json``."""
-    values = dict(kept)
+    values = _known(Case, kept)
     values["keys"] = _frozen(kept["keys"])
     values["bound"] = _bounds(kept["bound"])
     values["brings"] = _amounts(kept["brings"])
@@ -36,6 +36,12 @@ def from_json(kept: dict[str, Any]) -> Case:
     values["steps"] = {step["name"]: _step(step) for step in kept["steps"]}
     values["decreed"] = None if kept["decreed"] is None else tuple(kept["decreed"])
     return Case(**values)
+
+
+def _known(made: type[Case | StepCase | Run | Way], kept: dict[str, Any]) -> dict[str, Any]:
+    """What there is of its fields: a record is kept for months, and may be of an earlier version or of a later one."""
+    names = {f.name for f in fields(made)}
+    return {name: value for name, value in kept.items() if name in names}
 
 
 def _step_json(step: StepCase) -> dict[str, Any]:
@@ -49,7 +55,7 @@ def _step_json(step: StepCase) -> dict[str, Any]:
 
 
 def _step(kept: dict[str, Any]) -> StepCase:
-    values = dict(kept)
+    values = _known(StepCase, kept)
     values["run"] = _run(kept["run"])
     values["undos"] = {number: _run(run) for number, run in kept["undos"]}
     values["past"] = [_run(run) for run in kept["past"]]
@@ -72,11 +78,11 @@ def _run_json(run: Run) -> dict[str, Any]:
 
 
 def _run(kept: dict[str, Any]) -> Run:
-    values = dict(kept)
+    values = _known(Run, kept)
     values["bound"] = _bounds(kept["bound"])
     values["values"] = {name: _frozen(v) for name, v in kept["values"].items()}
     for name in ("seen_on", "confirmed_on", "failed_on"):
-        values[name] = [(kind, _frozen(key)) for kind, key in kept[name]]
+        values[name] = [(kind, _frozen(key)) for kind, key in kept.get(name, ())]
     for name in ("gives", "gets"):
         values[name] = None if kept[name] is None else _amounts(kept[name])
     values["owes"] = _amounts(kept["owes"])
@@ -92,7 +98,7 @@ def _way_json(way: Way) -> dict[str, Any]:
 
 
 def _way(kept: dict[str, Any]) -> Way:
-    values = dict(kept)
+    values = _known(Way, kept)
     values["active"] = None if kept["active"] is None else tuple(kept["active"])
     values["small"] = None if kept["small"] is None else _run(kept["small"])
     return Way(**values)

@@ -74,7 +74,10 @@ def _cases(engine: Engine, plan: Plan, keys: Mapping[str, Key]) -> list[Case]:
     found = [
         case
         for case in driver.cases.values()
-        if case.plan == plan.name and all(w in (None, tuple(key)) for w, key in zip(wanted, case.keys, strict=True))
+        # One that began under an earlier revision may have been for other facts.
+        if case.plan == plan.name
+        and len(wanted) == len(case.keys)
+        and all(w in (None, tuple(key)) for w, key in zip(wanted, case.keys, strict=True))
     ]
     return sorted(found, key=lambda case: (not case.is_open, -case.started_at, case.id))
 

@@ -109,6 +109,21 @@ async def test_a_coordination_is_meant_by_key_by_id_and_by_the_beginning_of_it(w
         meant([*known, *known], "O1")
 
 
+async def test_a_record_of_an_earlier_or_a_later_version_is_read(world: KeptWorld) -> None:
+    sold_and_taken_back(world)
+    (known,) = await known_cases(world)
+    (name,) = [name for name in world.active_hash if name.startswith(b'["p",')]
+    record = json.loads(world.active_hash[name])
+    for part in (record, record["steps"][0]):
+        part["of_later"] = 1
+    del record["story"], record["story_cut"], record["steps"][0]["run"]["failed_on"]
+    world.active_hash[name] = json.dumps(record).encode()
+    (again,) = await known_cases(world)
+    assert as_dict(again) == as_dict(known) | {"commands": []}
+    world.restart()
+    assert world.engine.driver is not None
+
+
 def test_a_long_story_keeps_its_beginning_and_its_end() -> None:
     case = Case("id", "shop.buy", (("O1",),), "O1", "r", 0, {}, Ledger())
     for number in range(limits.MAX_STORY + 50):
