@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Final
 
 from connectors.base import Observation
@@ -21,6 +22,7 @@ from engine.clock import wall_ms
 _LOG = logging.getLogger("lockstep.connector.evm")
 #: What nodes say of a transaction that they have, or of whose nonce they know better.
 _KNOWN: Final = ("already known", "alreadyknown", "already imported", "known transaction", "nonce too low", "oldnonce")
+_NONCE_USED: Final = re.compile("nonce too low|oldnonce", re.IGNORECASE)
 _TOO_CHEAP: Final = ("underpriced", "less than block base fee", "fee too low", "too low for the next block")
 #: Offers for one command beyond which none is made that is not higher than all before.
 _MAX_VERSIONS: Final = 64
@@ -67,8 +69,11 @@ class Pushing:
         try:
             await self._chain.broadcast(note.last.raw)
         except NodeRefusedError as refused:
+            if _NONCE_USED.search(refused.message):
+                return  # the next look sees by which transaction
             if is_known_already(refused):
-                return  # the next look sees where it stands
+                await self._waits(note, view)  # many nodes do not show what waits in their pool
+                return
             if await self._is_too_cheap(note, refused):
                 await self._replace(note, view, refused.message, cancels=note.last.cancels or self._is_over(note))
                 return

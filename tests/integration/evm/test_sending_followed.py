@@ -119,6 +119,14 @@ async def test_what_a_pool_dropped_is_handed_over_again_byte_for_byte(desk: Desk
     assert desk.count() == 2, "and what waited behind it"
 
 
+async def test_a_node_that_does_not_show_its_pool_is_believed_that_it_has_it(desk: Desk) -> None:
+    await desk.send(payment("c1"))
+    desk.wire.forgets = "eth_getTransactionByHash"
+    await desk.round()
+    assert desk.states("c1") == ["pending"]
+    assert desk.note("c1").waits_since_ms is not None
+
+
 async def test_what_no_node_takes_is_told_as_unknown_and_may_still_be_done(desk: Desk) -> None:
     desk.anvil.rpc("anvil_setBalance", ACCOUNT, hex(10**18))
     await desk.send(payment("c1", 1))
