@@ -253,10 +253,11 @@ class WaysOff:
 
     def _undo(self, course: Course, cause: str, option: Option) -> None:
         step, run = course.step, course.run
-        if option.needs_proof and run is not None and run.status not in LOST:
-            self.progress.lose(step, run, "failed")
         if course.kind == UNDO:
             return
+        # What is proven never to have left is not sent back.
+        if course.kind == STEP and run is not None and run.status not in LOST and self.progress.is_without_effect(run):
+            self.progress.lose(step, run, "failed")
         self.unwinding.begin(self.reason_of(course, cause), self._unmet(course, cause), step)
         # What goes back is commanded before people are called, as the stages stand.
         self.unwinding.look()
