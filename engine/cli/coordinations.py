@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.text import Text
@@ -20,6 +20,8 @@ from engine.settings import Settings
 _STYLES = {"good": "green", "bad": "red", "people": "bold yellow"}
 _VERDICT_STYLES = {"COMPLETED": "green", "COMPLETED_PARTIAL": "green", "STRANDED": "bold red"}
 _Told = Mapping[str, Any]
+#: Characters of an id in a list: enough to mean it, and to stay on one line.
+_ID_SHOWN: Final = 12
 
 
 async def _known(settings: Settings) -> list[Known]:
@@ -80,9 +82,17 @@ def _verdict(told: _Told) -> Text:
 
 
 def _row(told: _Told) -> tuple[str | Text, ...]:
-    steps = "  ".join(f"{step['name']}: {_state(step)}" for step in told["steps"])
+    steps = " ".join(f"{step['name']}:{_state(step)}" for step in told["steps"])
     began = output.instant(told["started_at"])
-    return told["coordination"], told["plan"], _verdict(told), told["reason"] or "", began, steps, told["id"]
+    return (
+        told["coordination"],
+        told["plan"],
+        _verdict(told),
+        told["reason"] or "",
+        began,
+        steps,
+        told["id"][:_ID_SHOWN],
+    )
 
 
 def _state(step: _Told) -> str:

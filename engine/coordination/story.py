@@ -29,7 +29,7 @@ def note(case: Case, at_ms: int, cause: str, event: str, details: Mapping[str, A
     """
     names = _OF_VERDICT.intersection(details) if event == "outcome" else details.keys() - {"facts"}
     kept = {name: details[name] for name in sorted(names) if details[name] not in ("", None, [], ())}
-    case.story.append({"at": at_ms, "cause": cause, "event": event, **kept})
+    case.story.append({**kept, "at": at_ms, "cause": cause, "event": event})
     if len(case.story) > limits.MAX_STORY:
         del case.story[_HEAD]
         case.story_cut += 1

@@ -110,7 +110,7 @@ class WaysOff:
         reason, does = option.alternative.reason, list(_does(option))
         missing = sorted(self._missing(course)) if cause == "blocked" else []
         self.desk.say(
-            "way_off", step=course.name, place=course.place, cause=cause, reason=reason, does=does, missing=missing
+            "way_off", step=course.name, place=course.place, off_path=cause, reason=reason, does=does, missing=missing
         )
         self._go_on(course)
 

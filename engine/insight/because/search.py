@@ -175,8 +175,8 @@ class Search:
                 yield Link(label), here, wants.step_is(whose, step["name"], (step["state"],))
         elif name == "unwinding":
             yield Link("alternative"), here, wants.undoes(whose, str(event.get("step", "")))
-        elif name == "way_off" and event.get("cause") not in ("blocked", "timeout", "breach"):
-            state = {"late": "confirmed"}.get(str(event["cause"]), str(event["cause"]))
+        elif name == "way_off" and event.get("off_path") not in ("blocked", "timeout", "breach"):
+            state = {"late": "confirmed"}.get(str(event["off_path"]), str(event["off_path"]))
             yield Link("step"), here, wants.step_is(whose, str(event.get("step", "")), (state,))
         elif name == "reported":
             yield Link("command"), wants.quoted(str(event["command"])), wants.sends(str(event["command"]))
@@ -277,7 +277,7 @@ def title_of(event: Event) -> str:
             does = ", ".join(event.get("does", ()))
             missing = ", ".join(filter(None, event.get("missing", ())))
             lacking = f", {missing} missing" if missing else ""
-            return f"{event.get('step') or 'relation'} of {whose} is {event['cause']}{lacking}: {does}{reason}"
+            return f"{event.get('step') or 'relation'} of {whose} is {event['off_path']}{lacking}: {does}{reason}"
         case "breach":
             return f"{event['relation']} of {', '.join(event.get('steps', ()))} is broken in {whose}"
         case name:

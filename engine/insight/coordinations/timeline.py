@@ -78,7 +78,7 @@ def _text(said: Mapping[str, Any], sends: str) -> str:
             return f"{said['state']}{_evidence(said)}"
         case "way_off":
             does = ", ".join(said.get("does", ())) or "nothing"
-            return f"{said['cause']}: {does}{why}"
+            return f"{said['off_path']}: {does}{why}"
         case "unwinding":
             return f"what moved is taken back: {reason}"
         case "outcome":

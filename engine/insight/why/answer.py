@@ -46,7 +46,7 @@ def why_not(seen: Seen, wanted: str, words: Sequence[str]) -> WhyNot:
     asked = resolve(engine.rulebase, wanted)
     now = engine.now
     if asked.rule is not None:
-        question = Question(engine, engine.nodes[asked.name], Scene(now), seen.paused)
+        question = Question(engine, engine.nodes[asked.name], Scene.of(engine, {}), seen.paused)
         found, more = why_not_rule(question, words)
         what, span, notes = "rule", asked.rule.span, tuple(notes_on(asked.rule, engine))
     else:

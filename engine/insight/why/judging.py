@@ -12,7 +12,7 @@ from typing import Final
 
 from engine.coordination.evaluate import evaluate
 from engine.errors import EvaluationError
-from engine.insight.why.reading import Scene, named, shown, split, stands_since, truth, view
+from engine.insight.why.reading import Scene, holds_since, named, shown, split, truth, view
 from engine.insight.why.views import ConditionView, NearView, TermView
 from engine.matching.engine import Engine
 from engine.matching.fact import Claim, Fact
@@ -70,7 +70,7 @@ class Judging:
 
     def terms(self, facts: Sequence[Fact | None]) -> tuple[TermView, ...]:
         """Every term, in file order, for these facts by pattern; None: there is no such fact."""
-        scene = Scene(self.now, dict(self.start.facts), dict(self.start.locals), self.start.ledger, self.start.free)
+        scene = replace(self.start, facts=dict(self.start.facts), locals=dict(self.start.locals))
         seats = iter(zip(range(len(facts)), facts, strict=True))
         found = []
         for term in self.node.rule.terms:
@@ -202,7 +202,8 @@ class Judging:
             inner = scene.with_fact(term.alias, fact)
             blocking.append(NearView(named(fact), tuple(view(each, inner) for each in split(term.where))))
         notes = (f"{len(good)} in the way",)
-        since = min(stands_since(fact, fact.claim) for fact in good)
+        sinces = [holds_since(near.conditions) for near in blocking]
+        since = min((each for each in sinces if each is not None), default=None)
         return replace(told, holds=False, near=tuple(blocking), notes=notes, since=since)
 
     def _aggregate(self, term: Aggregate, told: TermView, scene: Scene) -> TermView:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from engine.coordination.driver import Driver
 from engine.coordination.evaluate import Bound, Surroundings, evaluate, wire
 from engine.errors import EvaluationError
 from engine.insight.why.views import ConditionView, Reading
-from engine.matching.fact import Claim, Fact
+from engine.matching.engine import Engine
+from engine.matching.fact import Claim, Fact, subject_text
 from engine.model.expr import (
     Age,
     BoolOp,
@@ -40,6 +42,7 @@ class Scene:
         locals: lets, aggregates and what a plan gives.
         ledger: reads the coordination's ledger.
         free: what is not reserved of an amount.
+        reserved_at: when the last of the living reservations on a field of a fact was made; None: there is none.
     """
 
     now: int
@@ -47,6 +50,20 @@ class Scene:
     locals: dict[str, Value] = field(default_factory=dict)
     ledger: Callable[..., int] | None = None
     free: Callable[[Bound, str, int], int] | None = None
+    reserved_at: Callable[[Fact, str], int | None] | None = None
+
+    @classmethod
+    def of(cls, engine: Engine, locals_: dict[str, Value], ledger: Callable[..., int] | None = None) -> Scene:
+        """Before any term of a rule was judged.
+
+        Args:
+            engine: as it stands.
+            locals_: what a plan gives.
+            ledger: of the coordination.
+        """
+        driver = engine.driver
+        free = driver.reservations.free if isinstance(driver, Driver) else None
+        return cls(engine.now, {}, locals_, ledger, free, lambda fact, field: _reserved_at(engine, fact, field))
 
     def around(self) -> Surroundings:
         """For ``evaluate``."""
@@ -56,7 +73,7 @@ class Scene:
     def with_fact(self, alias: str, fact: Fact, claim: Claim | None = None) -> Scene:
         """With one more fact bound, for a while."""
         facts = {**self.facts, alias: (fact, claim or fact.claim)}
-        return Scene(self.now, facts, self.locals, self.ledger, self.free)
+        return replace(self, facts=facts)
 
 
 def bound_of(fact: Fact, claim: Claim) -> Bound:
@@ -119,9 +136,7 @@ def view(condition: Expr, scene: Scene) -> ConditionView:
     flips = list(_flips(condition, scene))
     since = None
     if holds is False:
-        known = [each.since for each in reads if each.since is not None]
-        known += [flip for flip in flips if flip <= scene.now]
-        since = max(known, default=None)
+        since = _settled_at(reads, [flip for flip in flips if flip <= scene.now])
     until = min((flip for flip in flips if flip > scene.now), default=None)
     missed = _missed_by(condition, scene) if holds is False else None
     return ConditionView(unparse(condition), holds, reads, since, until, error, missed)
@@ -135,6 +150,27 @@ def _missed_by(condition: Expr, scene: Scene) -> str | None:
     if not isinstance(left, int) or not isinstance(right, int):
         return None
     return str(abs(left - right) + (condition.op in ("<", ">")))
+
+
+def _settled_at(reads: Iterable[Reading], flips: Iterable[int] = ()) -> int | None:
+    """From when on all that was read is as it is; None: of something that is not known."""
+    sinces = [each.since for each in reads]
+    known = [since for since in sinces if since is not None]
+    return max([*known, *flips], default=None) if len(known) == len(sinces) else None
+
+
+def holds_since(conditions: Iterable[ConditionView]) -> int | None:
+    """From when on conditions that hold certainly do; None: that is not known."""
+    return _settled_at(read for condition in conditions for read in condition.reads)
+
+
+def _reserved_at(engine: Engine, fact: Fact, field_: str) -> int | None:
+    memory = engine.base.memories["reservation"]
+    place = memory.kind.positions
+    wanted = (subject_text(fact.key), fact.memory.name, field_)
+    names = ("of", "kind", "field")
+    living = [each.at for each in memory.facts.values() if tuple(each.values[place[n]] for n in names) == wanted]
+    return max(living, default=None)
 
 
 def _flips(condition: Expr, scene: Scene) -> Iterator[int]:
@@ -182,6 +218,8 @@ def _reading(name: str, node: Expr, scene: Scene) -> Reading | None:
         return Reading(name, told, shown(value, node.type))
     fact, claim = bound
     since = claim.at if isinstance(node, Age | ObservedAt) else stands_since(fact, claim)
+    if isinstance(node, Free) and scene.reserved_at is not None:
+        since = max(since, scene.reserved_at(fact, node.ref.field) or 0)
     return Reading(name, told, shown(value, node.type), since, claim.source, str(claim.position))
 
 

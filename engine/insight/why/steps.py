@@ -95,7 +95,7 @@ def _not_begun(
         if until is not None:
             text = f"its coordination has ended, and starts nothing again; see `lockstep coordinations {identity}`"
             return [Candidate({}, (), False, (), None, (Hold("ended", text, until=until),))], 0
-    question = Question(engine, engine.nodes[f"{plan.name}#for"], Scene(standing.now), standing.paused)
+    question = Question(engine, engine.nodes[f"{plan.name}#for"], Scene.of(engine, {}), standing.paused)
     found, more = why_not_rule(question, own)
     hold = Hold("not_begun", "no coordination has begun for that")
     return [replace(each, held_back=(hold, *each.held_back)) for each in found], more
@@ -225,8 +225,7 @@ class _Look:
             asked[pattern.alias] = self.driver.fact_of(pattern.kind.name, key)
             all_keys[pattern.alias] = key
         given: dict[str, Any] = {"coordination": self.case.id, "step": self.name, "attempt": 1}
-        free = self.driver.reservations.free
-        scene = Scene(self.standing.now, {}, given, self.case.ledger.read, free)
+        scene = Scene.of(self.standing.engine, given, self.case.ledger.read)
         question = Question(self.standing.engine, node, scene, (), width)
         (found, *_), _more = candidates_of(question, asked, all_keys)
         held = tuple(hold for hold in found.held_back if hold.why in _OF_CONDITIONS)

@@ -64,6 +64,8 @@ async def test_its_timeline_tells_reports_evidence_alternatives_and_records(worl
         (43_000, "", "REFUNDED (NO_VAN)"),
     ]
     assert [record["verdict"] for record in told["records"]] == ["REFUNDED"]
+    (way_off,) = [said for said in told["timeline"] if said["event"] == "way_off"]
+    assert (way_off["off_path"], way_off["missing"], way_off["cause"][:4]) == ("blocked", ["VAN"], "due:")
     assert all(said["cause"] for said in told["timeline"])
 
 

@@ -70,6 +70,7 @@ async def test_a_reservation_that_does_not_fit_says_by_how_much(world: KeptWorld
     assert found.first == 1
     (wrong,) = found.terms[1].conditions
     assert (wrong.text, wrong.missed_by) == ("free(s.left) >= 5", "1")
+    assert found.terms[1].since == START + 1_000, "when the other order had it set aside"
     assert {read.name: read.value for read in wrong.reads} == {"free(s.left)": "4", "s.left": "9"}
 
 
