@@ -130,6 +130,8 @@ class Sources:
             self.timeline.push(silent_at, ENGINE, "source", source.name, source)
             return False
         source.watched_until = 0
+        if source.state == "silent":
+            return False  # what it said since was refused, which does not make it heard of
         source.state = "silent"
         self._changed(source, at)
         if not source.is_dirty:

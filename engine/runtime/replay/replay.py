@@ -144,6 +144,8 @@ class _Loop(Loop):
         if not head.due:
             await self.decide([], None, head.end.now_ms)
             return
+        if (self.engine.cursor, self._commits.due) == (head.end, head.due):
+            return  # it begins where it ends
         number = 0
         while self.engine.stopped_at != head.due and self.engine.run_due(head.end.now_ms + 1, 1):
             number += 1
