@@ -20,6 +20,7 @@ from engine.runtime.lease import Lease, owner_name
 from engine.runtime.logging import configure, logger
 from engine.runtime.loop import Loop
 from engine.runtime.notebooks import FULL_AT, DurableNotebook
+from engine.runtime.preparing import Preparing
 from engine.runtime.results import ResultWriter, until_stored
 from engine.runtime.timers import AlarmClock
 from engine.settings import Settings
@@ -181,14 +182,18 @@ class Daemon:
         dispatch = Dispatch(store, self._settings, results, loop.paused, epoch, context=surroundings.of)
         loop.on_commit(dispatch.committed)
         keeping = Housekeeping(store, epoch, lambda: loop.applied, lambda: dispatch.waiting)
-        figures = _Figures(store, lambda: _figures_of(loop, dispatch, lease))
+        preparing = Preparing(store, loop.in_force)
+        loop.ready = lambda: preparing.ready
+        figures = _Figures(store, lambda: {**_figures_of(loop, dispatch, lease), "prepared": preparing.revision})
         clock.start()
         clock.every("housekeeping", LOOK_EVERY_MS, keeping.wake)
         clock.every("figures", _FIGURES_EVERY_MS, figures.wake)
+        clock.every("preparing", _FIGURES_EVERY_MS, preparing.wake)
         self._is_leading = True
         try:
             async with asyncio.TaskGroup() as tasks:
-                beside = [tasks.create_task(each) for each in (_watch(lease), keeping.run(), figures.run())]
+                running = (_watch(lease), keeping.run(), figures.run(), preparing.run())
+                beside = [tasks.create_task(each) for each in running]
                 deciding = tasks.create_task(loop.run())
                 sending = tasks.create_task(_send_once_caught_up(loop, dispatch))
                 await self._stopping.wait()

@@ -54,3 +54,13 @@ async def outcome(store: RedisStore, entry: StreamId, timeout_ms: int) -> Verdic
         if kept.rejection.entry == entry:
             return Verdict("refused", kept.rejection.code, kept.rejection.message, kept.rejection.hint)
     return Verdict("done")
+
+
+async def until_prepared(store: RedisStore, revision: str, timeout_ms: int) -> bool:
+    """Wait until the daemon has read a stored rule base beforehand; False: not within that time, which is no harm."""
+    until = monotonic_ms() + timeout_ms
+    while (await store.read_figures()).get("prepared") != revision:
+        if monotonic_ms() >= until:
+            return False
+        await asyncio.sleep(_LOOK_EVERY_S)
+    return True

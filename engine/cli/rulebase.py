@@ -15,7 +15,7 @@ from engine import limits
 from engine.cli import output
 from engine.cli.connection import connected, page, secret_of
 from engine.cli.options import AsJson, Config, Data, RedisUrl, place
-from engine.cli.orders import Verdict, outcome
+from engine.cli.orders import Verdict, outcome, until_prepared
 from engine.errors import Exit
 from engine.insight.revisions import RevisionError, files_of, resolve
 from engine.runtime.candidate import Candidate, ask_for, candidate_from, note_activation, store_candidate, try_out
@@ -25,6 +25,8 @@ from engine.store.rule_bases import HistoryNote
 from engine.store.secret import read_secret
 
 _WAIT_MS = 30_000
+#: A daemon reads and compiles thousands of rules in so long; without that the order holds it up for as long.
+_PREPARE_MS = 10_000
 group = typer.Typer(help="The rule bases pushed so far.", no_args_is_help=True)
 Revision = Annotated[str, typer.Argument(help="A revision, or its first characters.", show_default=False)]
 
@@ -44,6 +46,8 @@ async def _order(store: RedisStore, settings: Settings, revision: str, accept: i
     if before.revision == revision:
         return Pushed(revision, revision, "", Verdict("same"))
     secret = read_secret(secret_of(settings))
+    if before.running:
+        await until_prepared(store, revision, _PREPARE_MS)
     entry = await ask_for(store, secret, "cli", revision, before.revision, accept)
     verdict = await outcome(store, entry, _WAIT_MS if before.running else 0)
     return Pushed(revision, before.revision, str(entry), verdict)

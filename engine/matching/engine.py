@@ -330,6 +330,24 @@ class Engine:
                 self.stopped_at = item.cause
         return made
 
+    def run_due_through(self, cause: str, most: int) -> int:
+        """Process what is due up to one item, that included, where it was left off; what comes after it stays due.
+
+        Args:
+            cause: the item's name; everything before its instant must have run.
+            most: stop after so many decisions.
+
+        Returns:
+            How many decisions were made.
+        """
+        made = 0
+        while made < most and (item := self.timeline.pop_through(cause)) is not None:
+            made += self._run(item, item.at)
+        # That very item may have been there only because of a recovery, which looks twice at what flips just then.
+        self.now = max(self.now, int(cause.split(":", 2)[1]))
+        self.stopped_at = cause
+        return made
+
     def _reach(self, now: int) -> None:
         """Everything due before ``now`` has run: what was remembered until then may go."""
         self.now = now
@@ -374,6 +392,8 @@ class Engine:
 
     def _due(self, item: DueItem) -> None:
         self.now = max(self.now, item.at)
+        if self.now >= self.base.forgetting.due_at:
+            self.base.forgetting.run(self.now)  # as where time stops: in one step or in many, the same is let go
         self._begin(item.at, item)
 
     def next_due(self) -> int | None:

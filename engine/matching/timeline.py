@@ -73,6 +73,13 @@ class Timeline:
         """The earliest instant in the heap, which may turn out to be void; None if it is empty."""
         return self._heap[0].at if self._heap else None
 
+    def pop_through(self, cause: str) -> DueItem | None:
+        """Take out the first item, if it comes no later than the one of that cause."""
+        _, at, rank, name, text = cause.split(":", 4)
+        if self._heap and self._heap[0][:4] <= (int(at), int(rank), name, text):
+            return heapq.heappop(self._heap)
+        return None
+
     def pop_before(self, limit: int) -> DueItem | None:
         """The first item due strictly before ``limit``."""
         if self._heap and self._heap[0].at < limit:

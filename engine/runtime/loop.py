@@ -18,9 +18,10 @@ from engine.runtime.entry_time import EntryTime
 from engine.runtime.logging import logger
 from engine.runtime.marker import Marker
 from engine.runtime.patience import patiently
+from engine.runtime.preparing import InForce, Ready
 from engine.runtime.reading import Reading, ReadStore
 from engine.runtime.recovery import Recovered, Recovery, RecoveryStore
-from engine.runtime.reload import follow_order, read_order
+from engine.runtime.reload import follow_order, in_force, read_order
 from engine.settings import Settings
 from engine.store.journal import JournalExtent
 
@@ -94,6 +95,9 @@ class Loop:
         self._engine: Engine | None = None
         self._careful: Careful | None = None
         self._goal: StreamId | None = None
+        #: A rule base that was read beforehand, for the order that may come.
+        self.ready: Callable[[], Ready | None] = lambda: None
+        self._is_garbage_left = False
         #: Decisions that are not sent yet.
         self._made = 0
         self.time = EntryTime()
@@ -113,6 +117,10 @@ class Loop:
         """Finish the batch in hand, then return from ``run``."""
         self._stop_asked.set()
         self._clock.rang.set()
+
+    def in_force(self) -> InForce | None:
+        """What decides now; None before recovery."""
+        return None if self._engine is None else in_force(self._engine)
 
     def figures(self) -> dict[str, str | int]:
         """What only the running daemon knows."""
@@ -228,8 +236,7 @@ class Loop:
         if b"rulebase" in fields:
             before = self.engine.rulebase
             await self._reload(entry, fields, now)
-            if self.engine.rulebase is not before:
-                garbage.set_apart()
+            self._is_garbage_left = self.engine.rulebase is not before
         else:
             if now != entry.ms:
                 self.time.note(self.engine, entry, now)
@@ -254,7 +261,8 @@ class Loop:
         engine = self.engine
         order = read_order(engine, entry, fields, now)
         if order is not None:
-            successor = await patiently(lambda: follow_order(engine, order, entry, fields, self._store))
+            ready = self.ready()
+            successor = await patiently(lambda: follow_order(engine, order, entry, fields, self._store, ready))
             if successor is not engine:
                 engine.close()
                 self._engine = successor
@@ -303,6 +311,10 @@ class Loop:
             self.caught_up.set()
 
     def _upkeep(self) -> None:
+        if self._is_garbage_left:
+            # The engine that a reload has replaced goes once its last and the other's first decisions are sent.
+            self._is_garbage_left = False
+            garbage.set_apart()
         grounder = self.engine.base.grounder
         if grounder is not None and grounder.joiner is not None:
             until = monotonic_ns() + _UPKEEP_NS

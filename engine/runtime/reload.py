@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Final, Protocol
 
 from engine.errors import FactRejectedError, LockstepError
@@ -19,8 +17,8 @@ from engine.matching.strict_json import parse_fields
 from engine.model.journal import StreamId
 from engine.model.plans import Plan, plan_kinds
 from engine.model.rules import RuleBase
-from engine.packs.bundle import load_blob
-from engine.packs.changes import compare, kind_change_problems
+from engine.packs.changes import kind_change_problems
+from engine.runtime.preparing import InForce, Ready, make_ready
 
 #: Between compiling so many rules the event loop gets its turn.
 _COMPILED_AT_ONCE: Final = 20
@@ -66,31 +64,47 @@ def read_order(engine: Engine, entry: StreamId, fields: list[bytes], now: int) -
 
 
 async def follow_order(
-    engine: Engine, order: Order, entry: StreamId, fields: list[bytes], store: RevisionStore
+    engine: Engine,
+    order: Order,
+    entry: StreamId,
+    fields: list[bytes],
+    store: RevisionStore,
+    ready: Ready | None = None,
 ) -> Engine:
     """The engine that goes on: another one under the new rules, or the same if they are refused.
+
+    Args:
+        engine: that decides now.
+        order: what is asked.
+        entry: its place in the journal.
+        fields: the entry, in case it is refused.
+        store: where revisions are kept.
+        ready: a rule base that was read beforehand; if it is another one, the right one is read now.
 
     Refusals: F315 not stored, F316 it does not load, F317 kinds with living facts would change, F318 more commands
     than accepted would fire at once, F319 a chain of its rules does not end.
     """
     try:
-        return await _successor(engine, order, entry, store)
+        return await _successor(engine, order, entry, store, ready)
     except FactRejectedError as error:
         engine.reject(entry, fields, error)
         return engine
 
 
-async def _successor(engine: Engine, order: Order, entry: StreamId, store: RevisionStore) -> Engine:
+async def _successor(
+    engine: Engine, order: Order, entry: StreamId, store: RevisionStore, ready: Ready | None
+) -> Engine:
     blob = await store.get_revision(order.revision)
     if blob is None:
         raise FactRejectedError("F315", f"revision {order.revision} is not stored", "push its packs")
     try:
-        rulebase = await asyncio.to_thread(load_blob, blob)
-        compiled = await compile_all(rulebase, {node.name: node.compiled for node in engine.nodes.values()})
+        if ready is None or ready.rulebase.revision != order.revision or ready.against != engine.rulebase.revision:
+            ready = await asyncio.to_thread(make_ready, blob, in_force(engine))
+        rulebase = ready.rulebase
         _check_kinds(engine, rulebase)
         in_use = {} if engine.driver is None else engine.driver.plans_in_use()
         _check_places(in_use, rulebase)
-        successor = Engine(rulebase, replace(engine.surroundings, old_plans=in_use), compiled)
+        successor = Engine(rulebase, replace(engine.surroundings, old_plans=in_use), ready.compiled)
     except FactRejectedError:
         raise
     except LockstepError as error:
@@ -98,14 +112,19 @@ async def _successor(engine: Engine, order: Order, entry: StreamId, store: Revis
             "F316", f"revision {order.revision} does not load: {error}", "check the packs"
         ) from error
     try:
-        _go_on(successor, engine, order, entry)
+        _go_on(successor, engine, order, entry, ready.changes)
     except BaseException:
         successor.close()
         raise
     return successor
 
 
-def _go_on(successor: Engine, engine: Engine, order: Order, entry: StreamId) -> None:
+def in_force(engine: Engine) -> InForce:
+    """What an engine decides by."""
+    return InForce(engine.rulebase, {node.name: node.compiled for node in engine.nodes.values()})
+
+
+def _go_on(successor: Engine, engine: Engine, order: Order, entry: StreamId, changes: tuple[str, ...]) -> None:
     """Give the successor everything the engine knows, as one step of the entry."""
     renamed = {rule.was: rule.name for rule in successor.rulebase.rules if rule.was is not None}
     try:
@@ -130,7 +149,7 @@ def _go_on(successor: Engine, engine: Engine, order: Order, entry: StreamId) -> 
             "event": "rulebase",
             "revision": order.revision,
             "replaces": order.replaces,
-            "changes": compare(engine.rulebase, successor.rulebase).lines(),
+            "changes": list(changes),
         }
     )
 
@@ -156,19 +175,11 @@ def _check_kinds(engine: Engine, rulebase: RuleBase) -> None:
         raise FactRejectedError("F317", "; ".join(p.message for p in problems[:5]), problems[0].hint)
 
 
-async def compile_all(
-    rulebase: RuleBase, known: Mapping[str, CompiledRule] = MappingProxyType({})
-) -> dict[str, CompiledRule]:
-    """All rules as functions, without holding up what else the daemon does.
-
-    Args:
-        rulebase: whose rules.
-        known: functions of rules that may still be the same, by name; they are made a third of a millisecond each.
-    """
+async def compile_all(rulebase: RuleBase) -> dict[str, CompiledRule]:
+    """All rules as functions, without holding up what else the daemon does."""
     compiled: dict[str, CompiledRule] = {}
     for number, rule in enumerate(rulebase.rules):
-        made = known.get(rule.name)
-        compiled[rule.name] = made if made is not None and made.rule == rule else compile_rule(rule)
+        compiled[rule.name] = compile_rule(rule)
         if number % _COMPILED_AT_ONCE == 0:
             await asyncio.sleep(0)
     return compiled

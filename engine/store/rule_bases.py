@@ -36,6 +36,11 @@ class RuleBases(Part):
         blob: bytes | None = await self._wire.call("HGET", self._keys.rulebase, f"revision:{revision}")
         return blob
 
+    async def newest_revision(self) -> str | None:
+        """The one that was stored, or asked for again, last."""
+        notes = await self.revision_history(1)
+        return notes[0].revision if notes else None
+
     async def revision_in_force(self) -> str | None:
         """The revision the last commit ran under."""
         text = await self._wire.call("HGET", self._keys.meta, "revision")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 
 from engine.clock import monotonic_ns, wall_ms
@@ -138,10 +138,10 @@ def reload(rules: int, per_second: int, seconds: int, seed: int) -> Result:
         with child("tests.bench.endurance", "send", stand.socket, arguments) as sender:
             assert sender.stdout is not None
             sender.stdout.readline()
-            usual = _longest_gap(stand, monotonic_ns() + seconds * SECOND_NS)
+            usual = _longest_gap(stand, monotonic_ns() + seconds * SECOND_NS, lambda: True)
             revision = stand.client.hget(KEYS.meta, "revision")
             pushed = stand.push(workload.pack(rules, 2 * workload.QUIET, version=2))
-            during = _longest_gap(stand, monotonic_ns() + seconds * SECOND_NS)
+            during = _longest_gap(stand, monotonic_ns(), lambda: pushed.poll() is not None)
             assert pushed.wait() == 0
             last = sender.stdout.readline().strip()
             stand.wait_committed(StreamId.parse(last))
@@ -150,11 +150,11 @@ def reload(rules: int, per_second: int, seconds: int, seed: int) -> Result:
     return {"rules": rules, "per_second": per_second, "pause_ns": during, "usual_pause_ns": usual}
 
 
-def _longest_gap(stand: Stand, until: int) -> int:
-    """Between two changes of the cursor, ns."""
+def _longest_gap(stand: Stand, until: int, is_over: Callable[[], bool]) -> int:
+    """Between two changes of the cursor, ns, until that instant, and until it is over."""
     longest, before, since = 0, b"", monotonic_ns()
     with Sender(stand.socket) as sender:
-        while (now := monotonic_ns()) < until:
+        while (now := monotonic_ns()) < until or not is_over():
             cursor = sender.call("HGET", KEYS.meta, "cursor")
             if cursor != before:
                 before, since = cursor, now

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from engine.insight.scenario.case import Base, Case, Entry, Push, Report
 from engine.insight.scenario.files import find_tests, read_files
 from engine.model.journal import StreamId
-from engine.runtime import garbage, recovery, reload
+from engine.runtime import garbage, preparing, recovery
 from engine.runtime.replay.export import export
 from engine.runtime.replay.file import FileRecording
 from engine.runtime.replay.replay import replay
@@ -169,7 +169,7 @@ def test_random_rules_and_histories_come_out_again(
         b"all": replace(program.rulebase, revision="all"),
         b"fewer": replace(program.rulebase, revision="fewer", rules=rules[: len(rules) // 2]),
     }
-    for module in (recovery, reload):
+    for module in (recovery, preparing):
         monkeypatch.setattr(module, "load_blob", revisions.__getitem__)
 
     async def happen() -> None:

@@ -146,11 +146,9 @@ class _Loop(Loop):
             return
         if (self.engine.cursor, self._commits.due) == (head.end, head.due):
             return  # it begins where it ends
-        number = 0
-        while self.engine.stopped_at != head.due and self.engine.run_due(head.end.now_ms + 1, 1):
-            number += 1
-            if number % _SETTINGS.batch == 0:
-                await self.commit()
+        await self.decide([], None, head.end.now_ms)
+        while self.engine.run_due_through(head.due, _SETTINGS.batch) == _SETTINGS.batch:
+            await self.commit()
         await self.commit()
 
     async def take(self, identity: bytes, entry: StreamId, fields: list[bytes], now: int) -> None:
