@@ -25,7 +25,10 @@ ORDERED: Final = {
     "on one network the block and the place in it decide",
 }
 #: Scenarios that count refusals: what is refused twice counts twice.
-COUNTED: Final = {"a reporter whose clock runs ahead is refused and told of once"}
+COUNTED: Final = {
+    "a reporter whose clock runs ahead is refused and told of once",
+    "a reporter that sends rubbish is noisy",
+}
 
 
 def _cases(path: Path) -> list[Case]:
