@@ -51,6 +51,7 @@ class Driver:
         self.shelf = Shelf()
         self.sensing = Sensing(self, engine.rulebase, engine.surroundings.old_plans)
         self._dirty: dict[CaseKey, None] = {}
+        self._new: dict[CaseKey, Plan] = {}
         self._gone: set[FactName] = set()
         self._is_peeking = False
         self.base.is_used = self.uses
@@ -70,7 +71,7 @@ class Driver:
     @property
     def is_dirty(self) -> bool:
         """Whether some coordination must be looked at."""
-        return bool(self._dirty or self._gone)
+        return bool(self._dirty or self._new or self._gone)
 
     def sensed(self, group: Group) -> None:
         """A condition changed for a coordination."""
@@ -81,7 +82,7 @@ class Driver:
         case = self.cases.get(slot)
         if case is None:
             if node.begins and group.members and not self._is_peeking:
-                self._begin(node.sensor.plan, keys)
+                self._new[slot] = node.sensor.plan
         elif self.outline_of(case).plan is node.sensor.plan:
             self._dirty[slot] = None
 
@@ -99,10 +100,14 @@ class Driver:
 
     def advance(self) -> None:
         """Bring every coordination that must be looked at to its fixpoint, in the order of plan and key."""
+        new, self._new = self._new, {}
+        # In an order that does not depend on how they were found: a recovery may find them in another.
+        for plan_name, keys in sorted(new, key=_place):
+            self._begin(new[plan_name, keys], keys)
         gone, self._gone = self._gone, set()
         for fact in gone:
             self._dirty.update(dict.fromkeys(self.shelf.of_fact(fact)))
-        batch = sorted(self._dirty, key=lambda slot: (slot[0], key_text(slot[1])))
+        batch = sorted(self._dirty, key=_place)
         self._dirty.clear()
         for slot in batch:
             case = self.cases.get(slot)
@@ -366,3 +371,7 @@ class Driver:
         for identity, until in self.shelf.ended.items():
             found[key_text(("ended", identity))] = {"until": until}
         return found
+
+
+def _place(slot: CaseKey) -> tuple[str, str]:
+    return slot[0], key_text(slot[1])

@@ -18,6 +18,7 @@ from engine.packs.nodes import ListNode, MapNode, Node, ScalarNode
 from engine.packs.old_names import read_old_names
 from engine.packs.plans.bounds import check_bounds, read_deadline, read_start
 from engine.packs.plans.conditions import names_of, read_condition
+from engine.packs.plans.evidence import warn_of_shared_evidence
 from engine.packs.plans.graph import check_graph
 from engine.packs.plans.moves import read_portions
 from engine.packs.plans.outcome import read_outcome
@@ -88,6 +89,7 @@ def read_plan(node: Node, names: PackNames, schedules: Schedules, problems: list
     if check_graph(steps, known, problems):
         check_bounds(plan, form, problems)
     _warn_of_silence(plan, form)
+    warn_of_shared_evidence(plan, problems)
     return plan if name else None
 
 

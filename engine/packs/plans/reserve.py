@@ -23,7 +23,7 @@ def read_reserve(form: Form, when: Condition | None, realm: Realm) -> Reserve | 
 
     Args:
         form: the step's.
-        when: its condition, one of whose facts is reserved of.
+        when: its condition; something is reserved of one of its facts, or of one the plan is for.
         realm: behind that condition.
     """
     body = form.map("reserve")
@@ -33,7 +33,7 @@ def read_reserve(form: Form, when: Condition | None, realm: Realm) -> Reserve | 
     if not inner.need("of", "field", "amount", "for"):
         return None
     scope = realm.bound
-    alias, kind = _read_alias(inner, when, scope)
+    alias, kind = _read_alias(inner, when, realm)
     field = _read_field(inner, kind, alias, scope) if kind is not None else None
     amount = _read_amount(inner, alias, field, scope)
     for_ms = inner.ms("for")
@@ -42,19 +42,20 @@ def read_reserve(form: Form, when: Condition | None, realm: Realm) -> Reserve | 
     return Reserve(alias, field.field, amount, for_ms)
 
 
-def require_free(when: Condition | None, reserve: Reserve | None, scope: RuleScope) -> Condition | None:
+def require_free(when: Condition | None, reserve: Reserve | None, form: Form, realm: Realm) -> Condition | None:
     """A step that reserves waits until what it reserves is free: the condition with that term.
 
     It has the reason of the term that binds the fact: to whoever reads it, the same thing is missing.
     """
-    if when is None or reserve is None:
+    if reserve is None:
         return when
-    term = next((t for t in when.terms if isinstance(t, Pattern | Pick) and t.alias == reserve.alias), None)
-    if term is None:
-        return when
-    ref = _field_ref(term.alias, reserve.field, term.kind)
+    terms = when.terms if when is not None else ()
+    term = next((t for t in terms if isinstance(t, Pattern | Pick) and t.alias == reserve.alias), None)
+    kind = term.kind if term is not None else realm.outer.scope.aliases[reserve.alias]
+    ref = _field_ref(reserve.alias, reserve.field, kind)
     free = Compare(">=", Free(ref, ref.type), reserve.amount, Type("bool"))
-    return replace(when, terms=(*when.terms, Check((free,), term.span, term.reason)))
+    check = Check((free,), form.at("reserve"), None) if term is None else Check((free,), term.span, term.reason)
+    return Condition((check,), form.at("reserve")) if when is None else replace(when, terms=(*terms, check))
 
 
 def _field_ref(alias: str, name: str, kind: Kind) -> FieldRef:
@@ -62,14 +63,16 @@ def _field_ref(alias: str, name: str, kind: Kind) -> FieldRef:
     return FieldRef(alias, name, kind.positions[name], field.type, field.optional)
 
 
-def _read_alias(form: Form, when: Condition | None, scope: RuleScope) -> tuple[str, Kind | None]:
+def _read_alias(form: Form, when: Condition | None, realm: Realm) -> tuple[str, Kind | None]:
     given = form.scalar("of")
     if given is None:
         return "", None
-    known = {t.alias: t.kind for t in (when.terms if when else ()) if isinstance(t, Pattern | Pick)}
-    if given.text not in known and given.text not in scope.broken:
+    known = dict(realm.outer.scope.aliases)
+    known |= {t.alias: t.kind for t in (when.terms if when else ()) if isinstance(t, Pattern | Pick)}
+    if given.text not in known and given.text not in realm.bound.broken:
         hint = did_you_mean(given.text, list(known), "aliases") or "bind it there, as in '- liquidity: pool'"
-        complain(form.problems, given.span, "E615", f"no fact of its 'when' is called {quoted(given.text)}", hint)
+        message = f"no fact of its 'when' or of 'for' is called {quoted(given.text)}"
+        complain(form.problems, given.span, "E615", message, hint)
     return given.text, known.get(given.text)
 
 

@@ -66,7 +66,7 @@ def read_step(node: Node, plan: Realm) -> Step | None:
         name or "?",
         replace(action, otherwise=read_otherwise(form, done)),
         name_node.span if name_node else form.span,
-        when=require_free(when, reserve, realm.bound),
+        when=require_free(when, reserve, form, realm),
         priority=read_priority(form, realm.bound),
         after=_read_names(form, "after"),
         instead_of=given.text if (given := form.scalar("instead_of")) else None,

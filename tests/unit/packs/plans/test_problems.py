@@ -9,6 +9,10 @@ import pytest
 
 from tests.unit.packs.plans.texts import problems
 
+_SAME_EVIDENCE = (
+    "        command: executor.b\n        confirmed:\n          - transfer: q\n"
+    '            where: q.intent == i.id and q.asset == i.asset_in and q.state == "arrived"\n'
+)
 _UNDO = "        undo:\n          - command: executor.back\n            with: {amount: =t.amount}\n"
 _MANY = "".join(f"      - {{step: s{number}, command: x.y}}\n" for number in range(64))
 _ON_TIMEOUT = "        otherwise: {timeout: [{undo: true}]}\n"
@@ -58,10 +62,11 @@ WRONG: list[Case] = [
     ("E342", ("escalation: ops.page", "escalation: page"), "no command"),
     # reserve, moves
     ("E615", ("of: pool, field", "of: pol, field"), "did you mean 'pool'"),
-    ("E615", ("of: pool, field", "of: i, field"), "no fact of its 'when'"),
+    ("E615", ("of: pool, field", "of: t, field"), "no fact of its 'when'"),
     ("E616", ("field: available, amount: =i.min_out", "field: venue, amount: 5"), "nothing can be reserved"),
     ("E616", ("amount: =i.min_out, for: 60s", "amount: =i.deadline, for: 60s"), "is timestamp"),
     ("E617", ("amount: =i.min_out, for: 60s", "amount: =i.amount, for: 60s"), "pool.asset"),
+    ("W606", ("        command: executor.b\n", _SAME_EVIDENCE), "'a' and 'b' wait for the same evidence"),
     ("W605", ("gives: {asset: =i.asset_in", "gives: {asset: =i.asset_out"), "of s.asset booked as one of i.asset_out"),
     ("W605", ("amount: =t.amount, place", "amount: =i.min_out, place"), "an amount of i.asset_out"),
     ("E218", ("amount: =t.amount, place", "amount: =t.chain_time, place"), "timestamp"),
