@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import orjson
 
+from engine import limits
 from engine.errors import StoreError
 from engine.model.journal import ZERO_ID, StreamId
 from engine.store.records import AuditEntry
@@ -182,12 +184,19 @@ def raw_of(entry: AuditEntry) -> RawDecision:
     """
     fields = dict(entry.fields)
     try:
-        events = orjson.loads(fields.get("events", b"[]"))
+        # json, not orjson: that would make a float of an integer beyond 64 bits.
+        events = json.loads(fields.get("events", b"[]"), parse_int=_exact)
         if not all(isinstance(event.get("event"), str) for event in events):
             raise ValueError("an event without a name")
         return RawDecision(int(fields["at"]), fields["cause"].decode(), events)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise _unreadable(entry, error) from error
+
+
+def _exact(digits: str) -> int | str:
+    """An integer, or its digits where other languages would round it."""
+    value = int(digits)
+    return value if abs(value) <= limits.MAX_JSON_INT else digits
 
 
 def _unreadable(entry: AuditEntry, error: Exception) -> StoreError:

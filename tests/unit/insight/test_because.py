@@ -252,6 +252,30 @@ async def test_a_second_attempt_leads_to_the_failure_of_the_first(shop: KeptWorl
     assert list(linked(failed)) == ["report"]
 
 
+async def test_numbers_of_any_size_are_told_exactly(tmp_path: Path) -> None:
+    pack = """
+    pack: wide
+    version: 1
+    kinds:
+      heap: {key: [id], ttl: 1h, fields: {id: id, value: uint256}}
+    rules:
+      - rule: double
+        when:
+          - heap: s
+          - let: twice
+            be: =s.value + s.value
+        then:
+          - command: log.double
+            with: {value: =twice}
+    """
+    world = KeptWorld(tmp_path, pack)
+    world.say(0, "heap", id="a", value=str(2**200 + 1))
+    (told,) = (await explainer(world).by_id(command(world, "log.double"))).as_dicts()
+    assert told["bindings"] == {"twice": str(2**201 + 2)}
+    assert told["facts"][0]["values"]["value"] == str(2**200 + 1)
+    assert str(2**201 + 2) in orjson.dumps(told).decode()
+
+
 async def test_an_unknown_id_explains_nothing(gas: KeptWorld) -> None:
     assert (await explainer(gas).by_id("nobody")).as_dicts() == []
 
