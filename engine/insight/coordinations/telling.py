@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from engine import limits
 from engine.coordination.case import Case, FactName, Run, StepCase
 from engine.coordination.ledger import PLACED, Amount
 from engine.coordination.shown import shown_state
@@ -51,7 +52,7 @@ def as_dict(known: Known) -> dict[str, Any]:
 
 def with_timeline(known: Known) -> dict[str, Any]:
     """As ``as_dict``, and all that happened, in order."""
-    timeline = {"timeline": list(known.case.story), "timeline_cut": known.case.story_cut}
+    timeline = {"timeline": _exact(list(known.case.story)), "timeline_cut": known.case.story_cut}
     return as_dict(known) | {"records": _records(known.case)} | timeline
 
 
@@ -140,7 +141,19 @@ def _action(run: Run) -> dict[str, Any]:
 
 
 def _names(facts: list[FactName]) -> list[dict[str, Any]]:
-    return [{"kind": kind, "key": list(key)} for kind, key in facts]
+    return [{"kind": kind, "key": _exact(list(key))} for kind, key in facts]
+
+
+def _exact(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """JSON in which no integer is so large that other languages would round it: such go as decimal strings."""
+    match value:
+        case list():
+            return [_exact(item) for item in value]
+        case dict():
+            return {name: _exact(item) for name, item in value.items()}
+        case int() if abs(value) > limits.MAX_JSON_INT:
+            return str(value)
+    return value
 
 
 def _portions(amounts: list[Amount] | None) -> list[dict[str, str]] | None:
