@@ -61,7 +61,8 @@ class Verdicts:
         partial = self.outcome.partial
         if partial is not None and delivered and not astray and self._is_true(partial):
             return "COMPLETED_PARTIAL"
-        if not astray and not delivered and self._is_all_back():
+        # What was lost to fees as a whole is not refunded.
+        if not astray and not delivered and ledger.total("refunded") and self._is_all_back():
             return "REFUNDED"
         if delivered and not astray:
             return self.outcome.otherwise

@@ -70,17 +70,11 @@ def verdict_of(pack: Pack, case: Case, record: Said, said: list[Said]) -> set[st
     otherwise = pack.plan.get("outcome", {}).get("otherwise", "UNWOUND")
     if "partial" in pack.plan.get("outcome", {}) and delivered and not astray and _is_partial(pack, record):
         return {"COMPLETED_PARTIAL"}
-    if not astray and not delivered and _is_all_undone(case, states):
+    if not astray and not delivered and record["refunded"]:
         return {"REFUNDED"}
     if delivered and not astray:
         return {otherwise}
     return {"UNWOUND" if "unwinding" in events else otherwise}
-
-
-def _is_all_undone(case: Case, states: dict[str, str]) -> bool:
-    """What is gone as fees, without anybody having taken it back, is not refunded."""
-    moving = [name for name, step in case.steps.items() if step.run.has_left and (step.run.gives or step.run.gets)]
-    return all(states[name] == "undone" for name in moving)
 
 
 def _decreed(pack: Pack, reason: str) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from typing import Any, Final
 
@@ -183,6 +182,19 @@ def why_it_waits(world: LawWorld, case: Case) -> list[str]:
     return found
 
 
+def is_left_to_people(world: LawWorld, case: Case) -> bool:
+    """The plan knows no more: nothing decides about a failure, or evidence and the executor contradict each other."""
+    for row in world.facts("step"):
+        listed = world.pack.steps[row["name"]].get("otherwise", {}).get(row["state"])
+        is_failed = row["coordination"] == case.id and row["state"] in ("failed", "refused") and listed
+        if is_failed and not any(deed in each for each in listed for deed in ("undo", "accept", "end")):
+            return True
+    return any(
+        run.status in _FLYING and "confirmed" not in world.pack.places[run.place] and world.status(run.command) in _LOST
+        for run in case.runs()
+    )
+
+
 def _is_forward(place: str) -> bool:
     """A step's own command, or a small step that goes on where it failed."""
     step, mark, cause = place.partition("!")
@@ -198,8 +210,3 @@ def _is_rival(one: str, other: str) -> bool:
 
 def _accepts_late(pack: Pack) -> bool:
     return any("accept" in a for s in pack.steps.values() for a in s.get("otherwise", {}).get("late", []))
-
-
-def shown(noted: dict[str, Any]) -> str:
-    """For a message."""
-    return json.dumps(noted, sort_keys=True)
