@@ -232,7 +232,7 @@ async def stuck(desk: Desk, *commands: str) -> Desk:
 async def opened_desk(anvil: Anvil, monkeypatch: pytest.MonkeyPatch, purse: str = "") -> AsyncIterator[Desk]:
     """A desk before that chain, with the contract on it, unless it says where one is."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
-    node = Node(anvil.url, 5_000)
+    node = Node(anvil.url, 20_000)
     made = Desk(anvil, node, purse or anvil.deploy(compiled("purse").creation()))
     await made.start()
     yield made

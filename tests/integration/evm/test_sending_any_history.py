@@ -124,7 +124,7 @@ class History:
             self.desk.anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
             self.desk.mine()
             await self.desk.round()
-            for _ in range(100):
+            for _ in range(20):
                 sent = await self.desk.send(payment(command, 1))
                 if sent.status is not SendStatus.FAILED or not sent.wants_retry:
                     break
