@@ -148,7 +148,7 @@ class _FileReader:
         problems = self._problems
         base = self._base(test, (name,))
         raw = self._raw_steps(test, (name,))
-        if base is None or raw is None:
+        if base is None:
             return None
         pushed = Stepping.pushed([step.node for step in raw], self._shelf, problems)
         vocabulary = Vocabulary.of([base.rulebase, *(each.rulebase for each in pushed)])
@@ -190,14 +190,13 @@ class _FileReader:
             test.need("packs")
         return None
 
-    def _raw_steps(self, test: Form, chain: tuple[str, ...]) -> list[_RawStep] | None:
+    def _raw_steps(self, test: Form, chain: tuple[str, ...]) -> list[_RawStep]:
         """Setup, then the steps of the test this one is like, then its own."""
         before = self._setup
         if "like" in test:
             liked = self._liked(test, chain)
-            inherited = None if liked is None else self._raw_steps(liked[1], (*chain, liked[0]))
-            if inherited is None:
-                return None
+            # Without that test there is a problem already; what else is wrong with this one is said all the same.
+            inherited = self._setup if liked is None else self._raw_steps(liked[1], (*chain, liked[0]))
             until = test.ms("until", is_positive=False)
             before = [_RawStep(step.node, _earlier(step.last_ms, until)) for step in inherited]
             # The file's setup is no part of the test that is taken up to a moment; it holds as a whole.
