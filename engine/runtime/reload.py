@@ -134,6 +134,10 @@ def _go_on(successor: Engine, engine: Engine, order: Order, entry: StreamId, cha
         raise FactRejectedError(
             "F319", f"these rules would cause one another without end: {', '.join(error.rules)}", "break the circle"
         ) from error
+    for name in sorted(engine.base.memories.keys() - successor.base.memories.keys()):
+        for key, source in engine.base.memories[name].tombstones:
+            # Left where it is, it would come back with the kind at a later start, and without that start not.
+            successor.changes.tombstone_changed(name, key, source, None)
     fired = len(successor.changes.commands)
     if fired > order.accept:
         raise FactRejectedError(
