@@ -27,8 +27,8 @@ class Movements:
         gone: what went from it.
         outside: came in without anything leaving, by asset.
         surplus: arrived although it had been returned, by asset.
-        fees: less of the same asset arrived than left.
-        exchanged_out: left, and another asset arrived.
+        fees: did not arrive, and nothing else did in its place.
+        exchanged_out: did not arrive, but another asset did.
         exchanged_in: arrived, and another asset had left.
     """
 
@@ -54,11 +54,10 @@ class Movements:
             self.gone[via, each.asset] += each.amount
         for each in got:
             self.come[each.place, each.asset] += each.amount
+        # What did not come back was exchanged, if anything else came for it; else it was paid.
+        is_exchange = any(amount for asset, amount in into.items() if asset not in out)
         for asset, amount in out.items():
-            if asset in into:
-                self.fees[asset] += amount - into[asset]
-            else:
-                self.exchanged_out[asset] += amount
+            (self.exchanged_out if is_exchange else self.fees)[asset] += amount - into[asset]
         for asset, amount in into.items():
             if asset not in out:
                 (self.exchanged_in if out else self.outside)[asset] += amount
