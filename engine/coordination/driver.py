@@ -367,7 +367,8 @@ class Driver:
 
     def records(self) -> dict[str, Any]:
         """All coordinations as plain values."""
-        found = {key_text(slot): to_json(case) for slot, case in self.cases.items()}
+        # Copied through and through: if the new rules are refused, this engine goes on with what it had.
+        found = {key_text(slot): json.loads(dumps(to_json(case))) for slot, case in self.cases.items()}
         for identity, until in self.shelf.ended.items():
             found[key_text(("ended", identity))] = {"until": until}
         return found

@@ -5,6 +5,8 @@ import pytest
 
 from engine import limits
 from engine.coordination.case import Case
+from engine.coordination.driver import Driver
+from engine.coordination.keeping import from_json
 from engine.coordination.ledger import Ledger
 from engine.coordination.story import note
 from engine.insight.coordinations.reading import CoordinationError, known_cases, meant
@@ -124,6 +126,20 @@ async def test_a_record_of_an_earlier_or_a_later_version_is_read(world: KeptWorl
     assert as_dict(again) == as_dict(known) | {"commands": []}
     world.restart()
     assert world.engine.driver is not None
+
+
+def test_a_successor_that_is_refused_leaves_no_mark_in_a_story(world: KeptWorld) -> None:
+    world.say(0, "stock", place="shelf", left="9")
+    order(world, 1, "O1")
+    driver = world.engine.driver
+    assert isinstance(driver, Driver)
+    (case,) = driver.cases.values()
+    (record,) = driver.records().values()
+    successor = from_json(record)
+    told, commands = list(case.story), list(case.steps["pay"].run.commands)
+    note(successor, 2, "2-0", "unwinding", {})
+    successor.steps["pay"].run.commands.append("another")
+    assert (case.story, case.steps["pay"].run.commands) == (told, commands)
 
 
 def test_a_long_story_keeps_its_beginning_and_its_end() -> None:
