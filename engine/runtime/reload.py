@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from engine.errors import FactRejectedError, LockstepError
+from engine.errors import FactRejectedError, LockstepError, StoreError
 from engine.matching.engine import Engine
 from engine.matching.envelope import parse_envelope
+from engine.matching.fact import Claim
 from engine.matching.firing import RunawayError
 from engine.matching.guards import CompiledRule, compile_rule
 from engine.matching.restore import Restoration
-from engine.matching.state import state_of
+from engine.matching.state import read_state, state_of
 from engine.matching.strict_json import parse_fields
 from engine.model.journal import StreamId
 from engine.model.plans import Plan, plan_kinds
+from engine.model.records import fact_kind
 from engine.model.rules import RuleBase
 from engine.packs.changes import kind_change_problems
 from engine.runtime.preparing import InForce, Ready, make_ready
@@ -29,6 +32,14 @@ class RevisionStore(Protocol):
 
     async def get_revision(self, revision: str) -> bytes | None:
         """The canonical form stored under that revision."""
+        ...
+
+
+class ReloadStore(RevisionStore, Protocol):
+    """Where there are facts of kinds that are not declared any more, too."""
+
+    def load_facts(self) -> AsyncIterator[tuple[bytes, bytes]]:
+        """All of ``facts``, as committed: field, record."""
         ...
 
 
@@ -68,7 +79,7 @@ async def follow_order(
     order: Order,
     entry: StreamId,
     fields: list[bytes],
-    store: RevisionStore,
+    store: ReloadStore,
     ready: Ready | None = None,
 ) -> Engine:
     """The engine that goes on: another one under the new rules, or the same if they are refused.
@@ -91,9 +102,7 @@ async def follow_order(
         return engine
 
 
-async def _successor(
-    engine: Engine, order: Order, entry: StreamId, store: RevisionStore, ready: Ready | None
-) -> Engine:
+async def _successor(engine: Engine, order: Order, entry: StreamId, store: ReloadStore, ready: Ready | None) -> Engine:
     blob = await store.get_revision(order.revision)
     if blob is None:
         raise FactRejectedError("F315", f"revision {order.revision} is not stored", "push its packs")
@@ -112,11 +121,28 @@ async def _successor(
             "F316", f"revision {order.revision} does not load: {error}", "check the packs"
         ) from error
     try:
-        _go_on(successor, engine, order, entry, ready.changes)
+        back = await _come_back(engine, rulebase, store)
+        _go_on(successor, engine, order, entry, ready.changes, back)
     except BaseException:
         successor.close()
         raise
     return successor
+
+
+async def _come_back(engine: Engine, rulebase: RuleBase, store: ReloadStore) -> list[tuple[str, Claim]]:
+    """Facts that were left where they are when their kind went, and can be read again: as a start would find them."""
+    added = rulebase.kinds.keys() - engine.rulebase.kinds.keys()
+    if not added:
+        return []
+    kept = [(name, record) async for name, record in store.load_facts() if fact_kind(name) in added]
+    try:
+        return read_state(engine.cursor, {}, kept, (), rulebase.kinds).claims
+    except StoreError as error:
+        raise FactRejectedError(
+            "F317",
+            f"facts are kept from when there was such a kind before, and do not fit it: {error.message}",
+            "give the new kind another name",
+        ) from error
 
 
 def in_force(engine: Engine) -> InForce:
@@ -124,11 +150,20 @@ def in_force(engine: Engine) -> InForce:
     return InForce(engine.rulebase, {node.name: node.compiled for node in engine.nodes.values()})
 
 
-def _go_on(successor: Engine, engine: Engine, order: Order, entry: StreamId, changes: tuple[str, ...]) -> None:
-    """Give the successor everything the engine knows, as one step of the entry."""
+def _go_on(
+    successor: Engine,
+    engine: Engine,
+    order: Order,
+    entry: StreamId,
+    changes: tuple[str, ...],
+    back: list[tuple[str, Claim]],
+) -> None:
+    """Give the successor everything the engine knows, and what it can know again, as one step of the entry."""
     renamed = {rule.was: rule.name for rule in successor.rulebase.rules if rule.was is not None}
+    state = state_of(engine, successor.rulebase.kinds)
+    state.claims += back
     try:
-        Restoration(successor, state_of(engine, successor.rulebase.kinds)).reload(str(entry), renamed)
+        Restoration(successor, state).reload(str(entry), renamed)
     except RunawayError as error:
         # The rules in force have no part in it, so nothing needs to be suspended: the new ones stay out.
         raise FactRejectedError(
