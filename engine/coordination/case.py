@@ -76,7 +76,7 @@ class Run:
         confirmed_on: facts that ``confirmed`` rests on.
         failed_on: facts that the knowledge of its failure rests on.
         stale: matches of ``failed`` that held when it was commanded: they are about earlier attempts.
-        spent: matches of ``seen`` that belong to attempts without effect.
+        spent: matches of ``seen``, without it commands, that belong to attempts without effect.
         spent_before: those that did so before the last attempt was known to have failed.
         has_left: value left its place.
         has_arrived: and arrived.

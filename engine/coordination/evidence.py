@@ -27,7 +27,7 @@ class Evidence:
     def shows_seen(self, run: Run, action: Action) -> bool:
         """Value left: its condition, else a report ``submitted`` or ``done``. What failed attempts left is spent."""
         if action.seen is None:
-            return self.desk.status(run.command) in ("submitted", "done")
+            return run.command not in run.spent and self.desk.status(run.command) in ("submitted", "done")
         place = f"{run.place}.seen"
         return self.desk.holds(place) and any(text not in run.spent for text in self._texts(place))
 
@@ -75,14 +75,17 @@ class Evidence:
 
     def spend(self, run: Run, action: Action) -> None:
         """An attempt had no effect: what showed that it left says nothing about the next."""
-        if action.seen is not None:
-            run.spent_before = run.spent
+        run.spent_before = run.spent
+        if action.seen is None:
+            run.spent = [run.command]
+        else:
             run.spent = sorted(text for text in self._texts(f"{run.place}.seen") if text != self._own_text())
             run.chosen.pop(f"{run.place}.seen", None)
 
     def prune(self, run: Run) -> None:
         """What earlier attempts left behind is gone: the same may be said anew."""
-        if run.spent and self.desk.group(f"{run.place}.seen") is None:
+        place = f"{run.place}.seen"
+        if run.spent and self.desk.is_declared(place) and self.desk.group(place) is None:
             run.spent, self.desk.has_changed = [], True
         if run.stale and self.desk.group(f"{run.place}.failed") is None:
             run.stale, self.desk.has_changed = [], True
