@@ -189,8 +189,11 @@ def is_left_to_people(world: LawWorld, case: Case) -> bool:
         is_failed = row["coordination"] == case.id and row["state"] in ("failed", "refused") and listed
         if is_failed and not any(deed in each for each in listed for deed in ("undo", "accept", "end")):
             return True
+    # Seen to have left, but the report that alone would confirm it cannot come.
     return any(
-        run.status in _FLYING and "confirmed" not in world.pack.places[run.place] and world.status(run.command) in _LOST
+        run.status in _FLYING
+        and "confirmed" not in world.pack.places[run.place]
+        and (not run.commands or world.status(run.command) in _LOST)
         for run in case.runs()
     )
 
