@@ -80,11 +80,13 @@ class SendResult:
         status: see SendStatus.
         detail: JSON-safe facts about it (a transaction hash, the receiver's words); bounded by the caller.
         retry: LATER: the same id may be tried again. Only read for FAILED and UNKNOWN.
+        after_ms: the receiver asks not to be tried again sooner; ms from now.
     """
 
     status: SendStatus
     detail: Mapping[str, Any] = field(default_factory=dict)
     retry: Retry = Retry.NEVER
+    after_ms: int = 0
 
     @property
     def wants_retry(self) -> bool:

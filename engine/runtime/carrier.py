@@ -143,7 +143,7 @@ class Carrier:
                 wait_ms = lane.retry.cap_ms
             if wait_ms is not None:
                 await self._requeue(item)
-                lane.put_back(item, self._clock() + wait_ms)
+                lane.put_back(item, self._clock() + max(wait_ms, result.after_ms))
                 return
         status, detail = result.status, {**result.detail, "attempt": taken.tries}
         remembers = route.connector.capabilities.remembers

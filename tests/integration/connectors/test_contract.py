@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from connectors.base import Connector, ConnectorContext, OutgoingCommand, SendResult, SendStatus
 from connectors.evm import EvmConnector
 from connectors.evm.abi import keccak_hex
+from connectors.http import HttpConnector
 from connectors.log import LogConnector
 from connectors.redis import RedisConnector
 from engine.errors import ConfigError
@@ -23,6 +24,7 @@ from engine.store.abc import Taken
 from tests.support.anvil import Anvil
 from tests.support.contracts import call, compiled
 from tests.support.dispatching import Bench, outgoing
+from tests.support.receiver import Receiver, receiving
 from tests.support.sending import KEY, KEY_VARIABLE
 
 README = Path(__file__).parents[3] / "connectors" / "README.md"
@@ -111,20 +113,42 @@ def of_evm(anvil: Anvil, bench: Bench) -> World:
     return World(EvmConnector(ConnectorContext("eth", options, notebook=notebook)), effects)
 
 
+def of_http(receiver: Receiver) -> World:
+    """An effect is what a receiver that honours ids does once for each."""
+
+    async def effects() -> list[str]:
+        return receiver.ids
+
+    options = {"url": f"http://127.0.0.1:{receiver.port}/", "allow": ["127.0.0.1"]}
+    return World(HttpConnector(ConnectorContext("desk", options)), effects)
+
+
 CASES = {"log": of_log, "redis": of_redis, "the example of the README": of_spool}
 
 
-@pytest.fixture(params=[*CASES, "evm"])
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as made:
+        yield made
+
+
+@pytest.fixture(params=[*CASES, "evm", "http"])
 async def world(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     bench: Bench,
+    receiver: Receiver,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> World:
     monkeypatch.setenv(KEY_VARIABLE, KEY)
-    is_evm = request.param == "evm"
-    made = of_evm(request.getfixturevalue("anvil"), bench) if is_evm else CASES[request.param](tmp_path, bench, caplog)
+    match request.param:
+        case "evm":
+            made = of_evm(request.getfixturevalue("anvil"), bench)
+        case "http":
+            made = of_http(receiver)
+        case _:
+            made = CASES[request.param](tmp_path, bench, caplog)
     await made.connector.start()
     return made
 
@@ -179,7 +203,7 @@ async def test_it_can_be_stopped_right_after_sends_were_cut_off(world: World) ->
     assert set(await world.effects()) <= {f"c{n}" for n in range(5)}
 
 
-@pytest.mark.parametrize("kind", [LogConnector, RedisConnector, EvmConnector, example()])
+@pytest.mark.parametrize("kind", [LogConnector, RedisConnector, EvmConnector, HttpConnector, example()])
 def test_an_option_it_does_not_know_is_refused_with_a_hint(kind: type[Connector]) -> None:
     with pytest.raises(ConfigError) as caught:
         kind(ConnectorContext("mine", {"directori": "x"}))
