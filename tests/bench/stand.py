@@ -141,12 +141,19 @@ def packed(words: list[str]) -> bytes:
     return command
 
 
+_SOCKET_TIMEOUT_S = 60
+
+
 class Sender:
     """A connection that costs as little as possible, so that the load generator is not what is measured."""
 
     def __init__(self, socket: str) -> None:
         self._pool = redis.connection.ConnectionPool(
-            connection_class=redis.connection.UnixDomainSocketConnection, path=socket, protocol=2
+            connection_class=redis.connection.UnixDomainSocketConnection,
+            path=socket,
+            protocol=2,
+            # Longer than any call here blocks: what redis-py waits by itself differs between its versions.
+            socket_timeout=_SOCKET_TIMEOUT_S,
         )
         self._connection = self._pool.get_connection()
 
