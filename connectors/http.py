@@ -31,6 +31,8 @@ _UNCERTAIN: Final = frozenset({408, 409})
 _NOT_NOW: Final = frozenset({425, 429})
 #: Redirects that say that nothing was done; the others may follow upon the deed.
 _MOVED: Final = frozenset({307, 308})
+#: Answers about the address or the credentials, not about the command.
+_AT_THE_DOOR: Final = frozenset({401, 403, 404, 405, 407, 410})
 _NOT_IMPLEMENTED: Final = 501
 _SAID_CHARS: Final = 500
 
@@ -63,9 +65,11 @@ class HttpConnector(Connector):
     refuses old timestamps, and acts once per id.
 
     What the answer means: 2xx: taken (``success: done``: done), or what its JSON body says in ``status`` and
-    ``detail``. 307, 308: failed, for a redirect is never followed; other 3xx: unknown, for they may follow upon the
-    deed. 408, 409, 5xx, and no whole answer: unknown, and the same id is tried again; 425, 429: not now, tried again.
-    ``Retry-After`` is kept to, up to an hour. 501 and other 4xx: refused. No connection: tried again.
+    ``detail``. 307, 308: not done, and tried again, for a redirect is never followed; other 3xx: unknown, for they may
+    follow upon the deed. 408, 409, 5xx, and no whole answer: unknown, and the same id is tried again; 425, 429: not
+    now, tried again. ``Retry-After`` is kept to, up to an hour. 501 and other 4xx: refused; but 401, 403, 404, 405, 407
+    and 410, which speak of the address or the credentials, end no command that was tried before: they are tried again.
+    No connection: tried again.
     """
 
     def __init__(self, context: ConnectorContext) -> None:
@@ -91,13 +95,12 @@ class HttpConnector(Connector):
         url = self._urls.get(command.verb) or self._url or ""
         try:
             answer = await self._web.ask("POST", url, self._signed(command.id, body), body)
-        except EgressRefusedError as error:
-            return SendResult(SendStatus.FAILED, _why(error))
-        except (NotSentError, UnresolvedError) as error:
+        except (EgressRefusedError, NotSentError, UnresolvedError) as error:
+            # Nothing left by this try. LATER, for that says nothing of an earlier one whose answer was lost.
             return SendResult(SendStatus.FAILED, _why(error), Retry.LATER)
         except NoAnswerError as error:
             return SendResult(SendStatus.UNKNOWN, _why(error), Retry.LATER)
-        return result_of(answer, self._success, wall_ms())
+        return result_of(answer, self._success, wall_ms(), command.attempt)
 
     async def stop(self) -> None:
         """Closes its connections."""
@@ -120,21 +123,26 @@ class HttpConnector(Connector):
         return headers
 
 
-def result_of(answer: Answer, success: SendStatus, now_ms: int) -> SendResult:
-    """What an answer says of the command; see HttpConnector."""
+def result_of(answer: Answer, success: SendStatus, now_ms: int, attempt: int = 1) -> SendResult:
+    """What an answer to that try of a command says of it; see HttpConnector."""
     detail: dict[str, Any] = {"http_status": answer.status}
     after_ms = retry_after_ms(answer.headers, now_ms)
     match answer.status:
         case status if 200 <= status < 300:
             return _taken(answer, success, detail)
         case status if status in _MOVED:
-            return SendResult(SendStatus.FAILED, detail | {"reason": "redirected; redirects are not followed"})
+            # Not the receiver's word on the command, so it must not end one that an earlier try may have carried out.
+            return SendResult(
+                SendStatus.FAILED, detail | {"reason": "redirected; redirects are not followed"}, Retry.LATER, after_ms
+            )
         case status if 300 <= status < 400:
             return SendResult(SendStatus.UNKNOWN, detail | {"reason": "redirected; redirects are not followed"})
         case status if status in _NOT_NOW:
             return SendResult(SendStatus.FAILED, detail | _said(answer), Retry.LATER, after_ms)
         case status if status in _UNCERTAIN or (status >= 500 and status != _NOT_IMPLEMENTED):
             return SendResult(SendStatus.UNKNOWN, detail | _said(answer), Retry.LATER, after_ms)
+        case status if status in _AT_THE_DOOR and attempt > 1:
+            return SendResult(SendStatus.FAILED, detail | _said(answer), Retry.LATER, after_ms)
         case status if status >= 400:
             return SendResult(SendStatus.REFUSED, detail | _said(answer))
     return SendResult(SendStatus.UNKNOWN, detail, Retry.LATER)

@@ -75,7 +75,7 @@ async def test_the_receivers_own_word_counts() -> None:
     [
         (202, SendStatus.SENT, Retry.NEVER),
         (302, SendStatus.UNKNOWN, Retry.NEVER),
-        (307, SendStatus.FAILED, Retry.NEVER),
+        (307, SendStatus.FAILED, Retry.LATER),
         (400, SendStatus.REFUSED, Retry.NEVER),
         (404, SendStatus.REFUSED, Retry.NEVER),
         (408, SendStatus.UNKNOWN, Retry.LATER),
@@ -92,6 +92,14 @@ def test_what_an_answer_says_of_the_command(status: int, expected: SendStatus, r
     found = result_of(Answer(status, {"retry-after": "2"}, b"", was_cut=False), SendStatus.SENT, NOW_MS)
     assert (found.status, found.retry) == (expected, retry)
     assert found.after_ms == (2_000 if retry is Retry.LATER else 0)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 407, 410])
+def test_a_shut_door_says_nothing_of_an_earlier_try(status: int) -> None:
+    shut = Answer(status, {}, b"", was_cut=False)
+    assert result_of(shut, SendStatus.SENT, NOW_MS, attempt=1).status is SendStatus.REFUSED
+    later = result_of(shut, SendStatus.SENT, NOW_MS, attempt=2)
+    assert (later.status, later.retry) == (SendStatus.FAILED, Retry.LATER)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +161,7 @@ async def test_an_endless_answer_is_cut() -> None:
 async def test_loopback_is_refused_unless_it_is_named() -> None:
     async with receiving() as receiver:
         (result,) = await sent(posting(receiver, allow=["10.0.0.0/8"]))
-    assert (result.status, result.retry, result.detail["code"]) == (SendStatus.FAILED, Retry.NEVER, "N101")
+    assert (result.status, result.retry, result.detail["code"]) == (SendStatus.FAILED, Retry.LATER, "N101")
     assert receiver.got == []
 
 
