@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal, Protocol
 
-from engine.errors import Retry
+from engine.errors import ConfigError, Retry
 
 
 class SendStatus(Enum):
@@ -193,6 +193,25 @@ class Pace(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class OptionFile:
+    """A file that an option names, read as strictly as the configuration is.
+
+    Attributes:
+        name: where it was found, for messages.
+        content: texts, and lists and mappings of such; keys without a value are left out.
+        place: the keys and positions that lead to a value, to ``file:line:column`` of it, or of the nearest above it.
+    """
+
+    name: str
+    content: Any
+    place: Callable[[Sequence[str | int]], str]
+
+
+def _no_files(name: str) -> OptionFile:
+    raise ConfigError("C100", f"{name}: no files are read here", "build the connector from a configuration")
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectorContext:
     """What a connector is built from.
 
@@ -203,6 +222,8 @@ class ConnectorContext:
         notebook: what it may note durably, and where its observations go.
         pace: wakes it regularly; None where nothing watches.
         timeout_ms: a send that takes longer is cut off.
+        read_file: reads a YAML file that an option names; a relative name is looked for beside the configuration file.
+            Raises ConfigError: it cannot be read (C100), or is no strict YAML (C101).
     """
 
     name: str
@@ -211,6 +232,7 @@ class ConnectorContext:
     notebook: Notebook = field(default_factory=NoNotebook)
     pace: Pace | None = None
     timeout_ms: int = 10_000
+    read_file: Callable[[str], OptionFile] = _no_files
 
 
 class Connector(ABC):

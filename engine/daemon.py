@@ -178,7 +178,7 @@ class Daemon:
         clock = AlarmClock()
         loop = Loop(store, self._settings, lease, secret, clock)
         results = ResultWriter(store, epoch, secret)
-        surroundings = _Surroundings(store, epoch, clock, loop)
+        surroundings = _Surroundings(store, epoch, clock, loop, self._settings)
         dispatch = Dispatch(store, self._settings, results, loop.paused, epoch, context=surroundings.of)
         loop.on_commit(dispatch.committed)
         keeping = Housekeeping(store, epoch, lambda: loop.applied, lambda: dispatch.waiting)
@@ -243,16 +243,23 @@ class Daemon:
 class _Surroundings:
     """What the connectors of this leadership are built from."""
 
-    def __init__(self, store: RedisStore, epoch: int, clock: AlarmClock, loop: Loop) -> None:
+    def __init__(self, store: RedisStore, epoch: int, clock: AlarmClock, loop: Loop, settings: Settings) -> None:
         self._store = store
         self._epoch = epoch
         self._clock = clock
         self._loop = loop
+        self._settings = settings
 
     def of(self, name: str, options: Mapping[str, Any]) -> ConnectorContext:
         """The context of the connector of that name."""
         notebook = DurableNotebook(self._store, name, self._epoch, self._lag)
-        return ConnectorContext(name, options, notebook=notebook, pace=partial(self._pace, name))
+        return ConnectorContext(
+            name,
+            options,
+            notebook=notebook,
+            pace=partial(self._pace, name),
+            read_file=self._settings.read_file,
+        )
 
     async def _lag(self) -> int:
         return await self._store.journal_lag(self._loop.engine.position, FULL_AT)

@@ -7,11 +7,11 @@ reached from the environment with two underscores: ``LOCKSTEP_CONNECTORS__EXECUT
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -20,8 +20,10 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from connectors.base import OptionFile
 from engine import limits
 from engine.errors import ConfigError, Problem
+from engine.model.rules import Span
 from engine.packs.nodes import ListNode, MapNode, Node, ScalarNode
 from engine.packs.reader import read
 
@@ -120,6 +122,7 @@ class Settings(_Section):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     dispatch: DispatchSettings = DispatchSettings()
     connectors: dict[Name, ConnectorSettings] = Field(default_factory=dict)
+    _directory: Path = PrivateAttr(default=Path())
 
     def connector(self, name: str) -> ConnectorSettings:
         """The settings of that connector; a name without an entry is an executor's stream, ``log`` is the log."""
@@ -127,6 +130,21 @@ class Settings(_Section):
         if found is not None:
             return found
         return ConnectorSettings(type="log") if name == "log" else ConnectorSettings()
+
+    def read_file(self, name: str) -> OptionFile:
+        """A YAML file that an option names; a relative name is looked for beside the configuration file.
+
+        Raises:
+            ConfigError: C100 it cannot be read, C101 it is not strict YAML.
+        """
+        path = self._directory / name
+        tree = _read_file(path, "name a file that can be read; a relative name starts at the configuration file")
+
+        def place(keys: Sequence[str | int]) -> str:
+            span = _nearest(tree, keys)
+            return f"{path}:{span.line}:{span.column}" if span is not None else str(path)
+
+        return OptionFile(str(path), {} if tree is None else _plain(tree), place)
 
 
 def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -168,14 +186,17 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None 
         raise ConfigError(
             "C102", f"environment: {error}", "LOCKSTEP_… values are text, JSON for whole sections"
         ) from error
-    return Settings(**{name: getattr(layered, name) for name in Settings.model_fields})
+    settings = Settings(**{name: getattr(layered, name) for name in Settings.model_fields})
+    if path is not None:
+        settings._directory = path.parent
+    return settings
 
 
-def _read_file(path: Path) -> MapNode | None:
+def _read_file(path: Path, hint: str = "name a file that can be read with --config") -> MapNode | None:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise ConfigError("C100", f"{path}: {error.strerror}", "name a file that can be read with --config") from error
+        raise ConfigError("C100", f"{path}: {error.strerror}", hint) from error
     problems: list[Problem] = []
     tree = read(str(path), raw, problems)
     # A file in which everything is commented out says nothing, which is no mistake here.
@@ -220,3 +241,18 @@ def _find(tree: Node | None, names: list[str]) -> Node | None:
             return None
         node = node.get(name)
     return node
+
+
+def _nearest(tree: Node | None, keys: Sequence[str | int]) -> Span | None:
+    """Where the value under those keys and positions begins, or the nearest above it that is there."""
+    node, span = tree, None if tree is None else tree.span
+    for key in keys:
+        found: Node | None = None
+        if isinstance(node, MapNode):
+            found = node.get(str(key))
+        elif isinstance(node, ListNode) and isinstance(key, int) and key < len(node.items):
+            found = node.items[key]
+        if found is None:
+            break
+        node, span = found, found.span
+    return span
