@@ -18,6 +18,8 @@ from connectors.evm.signature import Parameter
 from engine.errors import ConfigError
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+_BYTES_OF: Final = re.compile(r"bytes\((.+)\)")
+_FIXED: Final = re.compile(r"bytes([0-9]{1,2})")
 _SENDER, _COMMAND, _EXPIRES = "@sender", "@command", "@expires"
 _LITERAL: Final = "literal"
 _MAX_ABI_BYTES: Final = 4 * 1024 * 1024
@@ -155,6 +157,8 @@ class _Given:
             if self._command.expires_ms is None:
                 raise ValueError("the command never expires, and the call needs an instant")
             return str(self._command.expires_ms // 1000)
+        if wrapped := _BYTES_OF.fullmatch(str(source)):
+            return _text_bytes(str(self._argument(wrapped[1])), wrapped[1], kind)
         return self._argument(str(source))
 
     def _argument(self, name: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -166,6 +170,22 @@ class _Given:
         if found is None:
             raise ValueError(f"the command's argument '{name}' is nothing")
         return found
+
+
+def _text_bytes(text: str, name: str, kind: str) -> str:
+    """A text as a parameter of bytes takes it, in hex: filled up with zeros behind, never cut.
+
+    Raises:
+        ValueError: it does not fit, or would not be read back as it is.
+    """
+    raw = text.encode()
+    fixed = _FIXED.fullmatch(kind)
+    size = len(raw) if fixed is None else int(fixed[1])
+    if len(raw) > size:
+        raise ValueError(f"the command's argument '{name}' has {len(raw)} bytes, and {kind} holds {size}")
+    if fixed is not None and raw.endswith(b"\0"):
+        raise ValueError(f"the command's argument '{name}' ends with a zero byte, like what it would be filled up with")
+    return "0x" + raw.ljust(size, b"\0").hex()
 
 
 def compile_calls(options: SendingOptions, place: str) -> dict[str, Call]:
@@ -269,6 +289,11 @@ def _sources(function: Function, given: Mapping[str, Any] | Sequence[Any]) -> tu
     if len(given) != len(function.inputs):
         raise ValueError(f"args: {function.canonical} takes {len(function.inputs)}, {len(given)} are given")
     for param, source in zip(function.inputs, given, strict=True):
+        if isinstance(source, str) and (wrapped := _BYTES_OF.fullmatch(source)):
+            if param.type != "bytes" and _FIXED.fullmatch(param.type) is None:
+                raise ValueError(f"args.{param.name}: '{source}' makes bytes of a text, and {param.type} is none")
+            _check_source(wrapped[1], f"args.{param.name}")
+            continue
         _check_source(source, f"args.{param.name}")
         _check_literal(param, source)
     return tuple(given)

@@ -202,3 +202,18 @@ def test_of_a_receipt_the_configured_events_of_the_right_contract_are_told() -> 
     told = call.said([other_contract, liar, other_event, right])
     assert told == {"moved": {"to": OTHER, "amount": str(2**255), "note": "x" * 1_024}}
     assert call.said([other_contract]) == {}
+
+
+def test_a_text_becomes_bytes_that_events_read_back_and_never_another_text() -> None:
+    args = {"args": {"id": "bytes(intent)", "note": "bytes(intent)"}}
+    call = compiled({"contract": "token", "function": "deposit(bytes8 id, bytes note)", **args})
+    deed = call.deed(command({"intent": "swäp-1"}), ME)
+    assert deed.data == data("deposit(bytes8,bytes)", "0x7377c3a4702d3100", "0x7377c3a4702d31")
+    with pytest.raises(ValueError, match="'intent' has 9 bytes, and bytes8 holds 8"):
+        call.deed(command({"intent": "123456789"}), ME)
+    with pytest.raises(ValueError, match="ends with a zero byte"):
+        call.deed(command({"intent": "I\0"}), ME)
+    with pytest.raises(ConfigError, match="makes bytes of a text, and uint256 is none"):
+        compiled({"contract": "token", "function": "deposit(uint256 id)", "args": {"id": "bytes(intent)"}})
+    with pytest.raises(ConfigError, match="is none of"):
+        compiled({"contract": "token", "function": "deposit(bytes32 id)", "args": {"id": "bytes(a b)"}})
