@@ -93,6 +93,7 @@ class Chain:
 
     def __init__(self, rpc: Rpc) -> None:
         self._rpc = rpc
+        self._finalized: int | None = None
 
     async def chain_id(self) -> int:
         """Of the node's chain."""
@@ -116,18 +117,31 @@ class Chain:
         return None if found is None else _text(_mapping(found), "hash")
 
     async def finalized(self) -> int | None:
-        """Number of the latest finalized block; None: the node does not know of such."""
+        """Number of the latest finalized block; None: the node does not know of such.
+
+        A node that knew of one and does not say now (it is asked too often, or another one answers in its place) has
+        the last one it said: what merely lies deep is not final to it.
+
+        Raises:
+            NodeRefusedError: it is asked too often.
+        """
         try:
             found = await self._rpc.call("eth_getBlockByNumber", "finalized", False)
-        except NodeRefusedError:
-            return None
-        return None if found is None else quantity(_mapping(found).get("number"))
+        except NodeRefusedError as refused:
+            if refused.is_busy and self._finalized is None:
+                raise
+            return self._finalized
+        if found is not None:
+            self._finalized = quantity(_mapping(found).get("number"))
+        return self._finalized
 
     async def tip(self) -> int:
         """The tip that the node suggests, in wei per gas; nothing if it suggests none."""
         try:
             return quantity(await self._rpc.call("eth_maxPriorityFeePerGas"))
-        except NodeRefusedError:
+        except NodeRefusedError as refused:
+            if refused.is_busy:
+                raise
             return 0
 
     async def nonces_used(self, address: str, block: int | None = None, *, with_pool: bool = False) -> int:

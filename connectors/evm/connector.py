@@ -21,7 +21,7 @@ class EvmConnector(Connector):
     def __init__(self, context: ConnectorContext) -> None:
         super().__init__(context)
         options = parse_options(context.name, context.options)
-        self.node = Node(options.node.address(), options.node.timeout)
+        self.node = Node(options.node.address(), options.node.timeout, options.node.max_answer << 20)
         self._notebook = context.notebook
         self._pace = context.pace
         self._watcher = None if options.watch is None else Watcher(context.name, options, options.watch, self.node)

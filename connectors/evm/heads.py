@@ -85,9 +85,10 @@ async def ask_head(node: Node, chain_id: int) -> Head:
         Call("eth_gasPrice"),
     ]
     answered, latest_raw, safe, final, history, gas_price = await node.ask(asked)
-    for needed in (answered, latest_raw):
-        if isinstance(needed, NodeRefusedError):
-            raise needed
+    for each in (answered, latest_raw, safe, final, history):
+        # What a node does not know at all is left out; what it only does not say now would be taken for unknown.
+        if isinstance(each, NodeRefusedError) and (each.is_busy or each is answered or each is latest_raw):
+            raise each
     if quantity(answered) != chain_id:
         raise WrongChainError(quantity(answered), chain_id)
     latest = Block.of(latest_raw)

@@ -62,11 +62,13 @@ class NodeOptions(Strict):
         url: http or https. May carry user and password; better: ``url_from``.
         url_from: name of the environment variable that holds the url.
         timeout: of one request.
+        max_answer: longest answer that is read, in MiB; a longer one is refused, and less is asked for where it can.
     """
 
     url: str | None = None
     url_from: str | None = None
     timeout: DurationMs = 10_000
+    max_answer: Annotated[Whole, Field(ge=1, le=1_024)] = 64
 
     @model_validator(mode="after")
     def _one_way(self) -> NodeOptions:

@@ -63,7 +63,7 @@ class Watched:
         self._look: Look | None = None
         self.failures = 0
         #: What it asks; a test may give it one that cannot be relied on.
-        self.make_node: Callable[[str, int], Node] = Node
+        self.make_node: Callable[[str, int, int], Node] = Node
 
     async def look(self, times: int = 1) -> None:
         """Looks so many times, each until it has caught up; a failure is told as the daemon would."""
@@ -95,7 +95,7 @@ class Watched:
     async def _begin(self) -> Look:
         options = parse_options("eth", self._options)
         assert options.watch is not None
-        self._node = self.make_node(options.node.address(), options.node.timeout)
+        self._node = self.make_node(options.node.address(), options.node.timeout, options.node.max_answer << 20)
         mapped = [compile_event("eth", index, event) for index, event in enumerate(options.watch.events)]
         notes = await self.notebook.read()
         self._look = Look("eth", options, options.watch, self._node, mapped, self.notebook, notes)

@@ -234,6 +234,8 @@ async def opened_desk(anvil: Anvil, monkeypatch: pytest.MonkeyPatch, purse: str 
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     node = Node(anvil.url, 20_000)
     made = Desk(anvil, node, purse or anvil.deploy(compiled("purse").creation()))
-    await made.start()
-    yield made
-    await node.close()
+    try:
+        await made.start()
+        yield made
+    finally:
+        await node.close()

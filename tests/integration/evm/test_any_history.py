@@ -97,7 +97,7 @@ async def test_a_node_that_often_answers_nonsense_delays_what_is_told_and_change
     bridge = anvil.deploy(compiled("bridge").bytecode)
     anvil.mine(40)
     watched = watching(events=[deposits(bridge, str(CONFIRMATIONS))], window="40", range="7", gone_after="1h")
-    watched.make_node = lambda url, timeout_ms: FlakyNode(url, timeout_ms, chance, one_in=4)
+    watched.make_node = lambda url, timeout_ms, _: FlakyNode(url, timeout_ms, chance, one_in=4)
     for number in range(25):
         something_happens(anvil, bridge, chance, number)
         await look_and_perhaps_die(watched, chance)

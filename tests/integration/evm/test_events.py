@@ -132,6 +132,28 @@ async def test_blocks_that_came_while_nobody_looked_are_caught_up_with(
     assert states[-1] == "ok"
 
 
+async def test_logs_too_long_for_one_answer_are_asked_for_in_smaller_ranges(
+    anvil: Anvil, bridge: str, watching: Watching
+) -> None:
+    asked: list[int] = []
+
+    class Counted(Node):
+        async def call(self, method: str, *params: Json) -> Json:
+            if method == "eth_getLogs":
+                asked.append(int(params[0]["toBlock"], 16) - int(params[0]["fromBlock"], 16) + 1)
+            return await super().call(method, *params)
+
+    watched = watching(events=[deposits(bridge)], window="8")
+    watched.make_node = lambda url, timeout_ms, _: Counted(url, timeout_ms, 8_000)
+    await watched.look()
+    for number in range(40):
+        deposit(anvil, bridge, f"I{number}")
+        anvil.mine()
+    await watched.look()
+    assert len({fact["intent"] for fact in watched.notebook.facts("transfer")}) == 40
+    assert asked[0] > 30 > max(asked[-3:])
+
+
 async def test_a_start_at_the_latest_block_tells_nothing_older(anvil: Anvil, bridge: str, watching: Watching) -> None:
     deposit(anvil, bridge, "old")
     anvil.mine(3)

@@ -62,8 +62,8 @@ async def test_what_stays_the_same_is_told_again_only_to_renew_it(anvil: Anvil, 
     await calm.look(3)
     assert len(calm.notebook.said("assert", "network")) == 1
     eager = watching(renew="1ms")
-    await eager.look(3)
-    assert len(eager.notebook.said("assert", "network")) == 3
+    while len(eager.notebook.said("assert", "network")) < 3:  # a look may take less than a millisecond
+        await eager.look()
 
 
 async def test_a_node_that_is_gone_is_told_and_its_facts_are_left_to_age(lasting_anvil: Anvil) -> None:

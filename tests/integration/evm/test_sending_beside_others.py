@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from connectors.base import SendStatus
+from connectors.evm.node import Json, NodeRefusedError
 from engine.errors import Retry
 from tests.support.sending import Desk, as_if_noted_long_ago, mined, payment
 
@@ -114,3 +117,41 @@ async def test_two_connectors_with_one_key_are_told_exactly_what_each_did(desk: 
     ends = [each.statuses(command)[-1] for each, command in commands]
     assert set(ends) == {"done", "failed"}
     assert desk.count() == ends.count("done") == desk.used()
+
+
+async def test_a_node_that_does_not_say_now_what_is_final_makes_nothing_final(desk: Desk) -> None:
+    """Where it knew of finality before, what merely lies deep is not taken for final."""
+    await mined(desk, "c1", "c2")
+    desk.mine()
+    await desk.round()
+    real = desk.wire.call
+
+    async def busy(method: str, *params: Json) -> Json:
+        if params[:1] == ("finalized",):
+            raise NodeRefusedError(method, -32000, "try again later")
+        return await real(method, *params)
+
+    desk.wire.call = busy  # type: ignore[method-assign]
+    desk.mine(80)
+    await desk.round()
+    assert desk.states("c1")[-1] == desk.states("c2")[-1] == "done"
+    desk.wire.call = real  # type: ignore[method-assign]
+    desk.mine()
+    await desk.round()
+    assert desk.states("c1")[-1] == desk.states("c2")[-1] == "final"
+
+
+async def test_a_node_that_is_asked_too_often_is_not_taken_for_one_without_finality(desk: Desk) -> None:
+    await mined(desk, "c1")
+    real = desk.wire.call
+
+    async def busy(method: str, *params: Json) -> Json:
+        if params[:1] == ("finalized",):
+            raise NodeRefusedError(method, -32005, "limit exceeded")
+        return await real(method, *params)
+
+    desk.wire.call = busy  # type: ignore[method-assign]
+    desk.mine(80)
+    with pytest.raises(NodeRefusedError):
+        await desk.round()
+    assert desk.states("c1")[-1] == "done"
