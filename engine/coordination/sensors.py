@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from engine.coordination.outline import BREACH, actions_of, relation_place, undo_place, way_place
+from engine.matching.compiled import CompiledRule
 from engine.matching.emit import LEDGER
-from engine.matching.guards import CompiledRule, compile_rule
+from engine.matching.guards import compile_rule
 from engine.matching.shapes import conjuncts
 from engine.model.expr import Compare, Expr, FieldRef, LedgerRead, Local
 from engine.model.exprtools import walk

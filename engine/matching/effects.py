@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import EvaluationError, FactRejectedError, LockstepError
 from engine.matching.changes import Changes, dumps
+from engine.matching.compiled import CompiledEffect
 from engine.matching.fact import Claim, Fact, Key
 from engine.matching.factbase import FactBase
 from engine.matching.following import Saying
-from engine.matching.guards import CompiledEffect
 from engine.matching.match import Match
 from engine.matching.memory import KindMemory, Taken, scalars
 from engine.matching.node import Group

@@ -14,13 +14,14 @@ from typing import Any, Final, Protocol
 from engine import limits
 from engine.errors import FactRejectedError
 from engine.matching.changes import Changes
+from engine.matching.compiled import CompiledRule
 from engine.matching.effects import Effects
 from engine.matching.envelope import Envelope, parse_envelope, source_of
 from engine.matching.fact import Claim, Fact
 from engine.matching.factbase import FactBase, Work
 from engine.matching.firing import Firing
 from engine.matching.grounding import Grounder
-from engine.matching.guards import CompiledRule, compile_rule
+from engine.matching.guards import compile_rule
 from engine.matching.joins import Joiner, JoinShape
 from engine.matching.match import Match
 from engine.matching.memory import Taken, orderly

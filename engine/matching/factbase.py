@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from engine import limits
+from engine.matching.compiled import claims_bit, observed_bit
 from engine.matching.decoders import KindDecoder
 from engine.matching.fact import Claim, Fact, Key
 from engine.matching.forgetting import Forgetting
-from engine.matching.guards import claims_bit, observed_bit
 from engine.matching.match import Match
 from engine.matching.memory import KindMemory, Taken
 from engine.matching.timeline import EXPIRY, Timeline

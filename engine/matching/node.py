@@ -7,8 +7,8 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import EvaluationError
+from engine.matching.compiled import CompiledRule
 from engine.matching.fact import Key, key_text
-from engine.matching.guards import CompiledRule
 from engine.matching.match import Match
 from engine.matching.memory import Index, KindMemory
 from engine.matching.timeline import FLIP

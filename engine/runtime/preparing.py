@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from engine.errors import LockstepError, StoreError
-from engine.matching.guards import CompiledRule, compile_rule
+from engine.matching.compiled import CompiledRule
+from engine.matching.guards import compile_rule
 from engine.model.rules import RuleBase
 from engine.packs.bundle import load_blob
 from engine.packs.changes import compare

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from engine.errors import FactRejectedError, LockstepError, StoreError
+from engine.matching.compiled import CompiledRule
 from engine.matching.engine import Engine
 from engine.matching.envelope import parse_envelope
 from engine.matching.fact import Claim
 from engine.matching.firing import RunawayError
-from engine.matching.guards import CompiledRule, compile_rule
+from engine.matching.guards import compile_rule
 from engine.matching.restore import Restoration
 from engine.matching.state import read_state, state_of
 from engine.matching.strict_json import parse_fields

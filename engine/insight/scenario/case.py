@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from engine.insight.scenario.wanted import Checks, WantedCommand
-from engine.matching.guards import CompiledRule, compile_rule
+from engine.matching.compiled import CompiledRule
+from engine.matching.guards import compile_rule
 from engine.model.rules import RuleBase, Span
 
 

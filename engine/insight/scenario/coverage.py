@@ -7,8 +7,8 @@ from typing import Any
 
 from engine.coordination.driver import SensorNode
 from engine.insight.scenario.reasons import term_title
+from engine.matching.compiled import Guard
 from engine.matching.engine import Engine
-from engine.matching.guards import Guard
 from engine.matching.node import RuleNode
 from engine.matching.shapes import conjuncts
 from engine.model.rules import Aggregate, Let, Pattern, Rule, Span

@@ -15,9 +15,9 @@ from typing import Any, Final, Protocol, TypeVar
 from engine import limits
 from engine.coordination.driver import Driver
 from engine.insight.scenario.case import Base
+from engine.matching.compiled import CompiledRule
 from engine.matching.engine import Engine, Surroundings
 from engine.matching.firing import RunawayError
-from engine.matching.guards import CompiledRule
 from engine.matching.joins import PythonJoiner
 from engine.matching.occurrences import Times
 from engine.matching.restore import Restoration
