@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from engine.errors import LockstepError
+from engine.matching.durable_joiner import DurableJoiner
 from engine.matching.joins import Join, JoinPattern, JoinShape, PythonJoiner
-from engine.matching.network import DurableJoiner
 
 #: A shape with n patterns on one kind that are joined alike has n! groundings; n is cut to this.
 _MAX_ALIKE: Final = 6

@@ -10,9 +10,9 @@ from typing import Final, Protocol
 from engine import SEMANTICS_VERSION
 from engine.coordination.driver import Driver
 from engine.errors import StoreError
+from engine.matching.durable_joiner import DurableJoiner
 from engine.matching.engine import Engine, Recalled, Surroundings
 from engine.matching.joins import Joiner, JoinShape, PythonJoiner
-from engine.matching.network import DurableJoiner
 from engine.matching.restore import Restoration
 from engine.matching.state import read_state
 from engine.model.journal import Cursor

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.matching.durable_joiner import DurableJoiner
 from engine.matching.joins import Join, JoinPattern, JoinShape, PythonJoiner
-from engine.matching.network import DurableJoiner
 from tests.support.joins import FIELDS, KINDS, NaiveJoiner, Program, random_program, run_program
 
 VALUES = st.sampled_from([None, "x", 0, 1])

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.matching.durable_joiner import DurableJoiner
 from engine.matching.joins import Joiner, JoinShape, PythonJoiner
-from engine.matching.network import DurableJoiner
 from tests.support.programs import Program, next_minute, programs
 from tests.support.real import RealEngine
 from tests.support.reference import ReferenceEngine

@@ -115,8 +115,8 @@ def start(call: str, environment: dict[str, str]) -> subprocess.Popen[str]:
 def run(first: int, last: int) -> None:
     """In the child: the random programs of these seeds, compared with the plain joiner."""
     sanitized()
+    from engine.matching.durable_joiner import DurableJoiner
     from engine.matching.joins import PythonJoiner
-    from engine.matching.network import DurableJoiner
     from tests.support.joins import random_program, run_program
 
     grounded = rebuilds = 0
@@ -148,7 +148,7 @@ def run_wide() -> None:
     problem = smoke(shapes[:40]) or smoke(shapes[-70:])
     if problem:
         raise SystemExit(problem)
-    from engine.matching.network import DurableJoiner
+    from engine.matching.durable_joiner import DurableJoiner
 
     joiner = DurableJoiner(shapes)
     joiner.add(1, "k0", {"p": 1})

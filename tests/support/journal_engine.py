@@ -13,10 +13,10 @@ from textwrap import dedent
 from typing import Any, TypeVar
 
 from engine.errors import Problem
+from engine.matching.durable_joiner import DurableJoiner
 from engine.matching.engine import Engine, Surroundings
 from engine.matching.firing import RunawayError
 from engine.matching.joins import Joiner, JoinShape, PythonJoiner
-from engine.matching.network import DurableJoiner
 from engine.matching.restore import Restoration
 from engine.matching.state import State, read_state
 from engine.model.journal import ChangeSet, Cursor, OutboxCommand, Rejection, StreamId

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from engine.matching.durable_joiner import DurableJoiner
 from engine.matching.joins import Joiner, JoinShape, PythonJoiner, joined_fields
-from engine.matching.network import DurableJoiner
 from tests.support.joins import join, shape
 
 Make = Callable[[Sequence[JoinShape]], Joiner]

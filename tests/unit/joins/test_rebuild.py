@@ -10,8 +10,9 @@ from typing import Any
 import durable_rules_engine as library
 import pytest
 
+from engine.matching.durable_joiner import DurableJoiner
 from engine.matching.joins import PythonJoiner
-from engine.matching.network import DurableJoiner, JoinError
+from engine.matching.network import JoinError
 from tests.support.joins import join, shape, slices
 
 PAIR = [shape("a", ("b", [join("p", 0)]))]

@@ -11,7 +11,8 @@ import durable_rules_engine as library
 import pytest
 
 from engine.matching import network
-from engine.matching.network import ALPHABET, MAX_SESSION_FACTS, DurableJoiner
+from engine.matching.durable_joiner import DurableJoiner
+from engine.matching.network import ALPHABET, MAX_SESSION_FACTS
 from engine.matching.shape_limits import MAX_KIND_FIELDS
 from tests.support.joins import random_program, run_program
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from engine.matching.durable_joiner import DurableJoiner
 from engine.matching.joins import JoinShape
-from engine.matching.network import DurableJoiner
 from engine.matching.shape_limits import (
     MAX_KIND_FIELDS,
     MAX_KIND_PATTERNS,
