@@ -119,7 +119,7 @@ class Engine:
         for rule in rulebase.rules:
             made = compiled.get(rule.name) if compiled is not None else None
             self.nodes[rule.name] = RuleNode(made or compile_rule(rule))
-            self.firing.keep(rule)
+            self.firing.past.keep(rule)
         self.driver = self._make_driver()
         if self.driver is not None:
             self.firing.driver = self.driver
@@ -299,7 +299,7 @@ class Engine:
         if self.sources.is_watched and self.sources.dirty:
             self.sources.show()
         is_driven = self.driver is not None and self.driver.is_dirty
-        if self.work or self.firing.touched or self.firing.lost_distinct or self.firing.agenda or is_driven:
+        if self.work or self.firing.touched or self.firing.lost_distinct or self.firing.agenda.entries or is_driven:
             self.firing.settle()
         if self.effects.events:
             self.effects.write_audit(self.firing.cause, self.firing.now)

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import heapq
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from engine import limits
 from engine.errors import EvaluationError, LockstepError
+from engine.matching.agenda import Agenda
 from engine.matching.context import Context, Window
 from engine.matching.fact import Key
 from engine.matching.following import Following, Saying
 from engine.matching.match import Match
 from engine.matching.node import Group, RuleNode, State
+from engine.matching.past_firings import PastFirings, once_name
 from engine.matching.plans import PlanAction, PlanDriver
 from engine.matching.timeline import GROUP, DueItem, Timeline
 from engine.model.ids import activation_id
 from engine.model.journal import StreamId
 from engine.model.kinds import Value
-from engine.model.rules import Rule
 
 if TYPE_CHECKING:
     from engine.matching.changes import Changes
     from engine.matching.effects import Effects
     from engine.matching.factbase import Work
-
-
-#: Names in ``Forgetting``.
-_ONCE: Final = "once"
-_THROTTLE: Final = "throttle"
 
 
 class RunawayError(LockstepError):
@@ -40,7 +35,7 @@ class RunawayError(LockstepError):
 
 
 class Firing:
-    """The agenda and the state of the step being settled.
+    """Fires what is ready, and holds the state of the step being settled.
 
     Attributes:
         now: time of the step.
@@ -49,8 +44,7 @@ class Firing:
         fired: firings of this step so far.
         left: (rule, match) → since when it held, of matches lost since the last round; they may be found again in it.
         suspended: rules that do not fire until the rule base changes or an operator resumes them.
-        once: (name, key) → when it fired.
-        keeps: name of a ``once`` memory → how long its keys are kept, ms.
+        past: what earlier firings hold back.
         max_depth: firings of a step that may cause one another, one below the other.
         max_chain: firings of a step.
     """
@@ -69,7 +63,7 @@ class Firing:
         self.touched: dict[Group, None] = {}
         self.followed: dict[Group, None] = {}
         self.lost_distinct: dict[tuple[RuleNode, tuple[Key, ...], int], Match] = {}
-        self.agenda: list[tuple[int, int, str, str, int, int, Group | PlanAction]] = []
+        self.agenda = Agenda()
         self.driver: PlanDriver | None = None
         self.fired = 0
         self.left: dict[tuple[RuleNode, str], int] = {}
@@ -77,14 +71,9 @@ class Firing:
         self._following = Following()
         self.suspended: set[str] = set()
         self.held_back: dict[Group, None] = {}
-        self.once: dict[tuple[str, Value], int] = {}
-        self._forgetting = effects.base.forgetting
-        self._forgetting.add(_ONCE, self._once_until, self._forget_once)
-        self._forgetting.add(_THROTTLE, _throttled_until, self._forget_throttle)
-        self.keeps: dict[str, int] = {}
+        self.past = PastFirings(changes, effects.base.forgetting)
         self.max_depth = limits.MAX_CHAIN_DEPTH
         self.max_chain = limits.MAX_CHAIN
-        self._serial = 0
         self._current: Group | None = None
 
     # -- the step --------------------------------------------------------------
@@ -113,16 +102,15 @@ class Firing:
             RunawayError: firings cause one another without end.
         """
         self._round()
-        while self.agenda:
-            *_, version, _, group = heapq.heappop(self.agenda)
+        while (group := self.agenda.take()) is not None:
             if isinstance(group, PlanAction):
-                if group.version == version and self.driver is not None:
+                if self.driver is not None:
                     self._current = None
                     self._following.begin()
                     self.driver.take(group)
                     self._round()
                 continue
-            if group.version != version or group.state is not State.READY or not group.members:
+            if group.state is not State.READY or not group.members:
                 continue
             if group.node.name in self.suspended:
                 self.held_back[group] = None
@@ -152,9 +140,7 @@ class Firing:
 
     def offer(self, action: PlanAction, priority: int, name: str, text: str) -> None:
         """Put a plan's forward command into the agenda."""
-        self._serial += 1
-        entry = (-priority, self.now, name, text, action.version, self._serial, action)
-        heapq.heappush(self.agenda, entry)
+        self.agenda.put(action, priority, self.now, name, text)
 
     def _turn(self) -> None:
         touched, followed = self.touched, self.followed
@@ -254,10 +240,7 @@ class Firing:
 
     def _enqueue(self, group: Group) -> None:
         group.version += 1
-        self._serial += 1
-        priority, _ = self._best(group)
-        entry = (-priority, group.moment, group.node.name, group.text, group.version, self._serial, group)
-        heapq.heappush(self.agenda, entry)
+        self.agenda.put(group, self._best(group)[0], group.moment, group.node.name, group.text)
 
     def _best(self, group: Group) -> tuple[int, Match]:
         """The match a group fires with, and its priority: larger priority, earlier since, then fact keys."""
@@ -377,61 +360,20 @@ class Firing:
             self.effects.drop(group, match, error)
             self._arm_repeat(group)
             return
-        if once is not None and self._is_remembered(once, node):
+        if once is not None and self.past.has_fired(once, node.rule, self.now):
             group.state = State.DONE
             self.effects.skipped(group, match, "once")
             return
-        throttle = node.rule.throttle
-        if throttle is not None:
-            last = node.throttled.get(per)
-            if last is not None and last + throttle.every_ms > self.now:
-                group.state = State.THROTTLED
-                self.set_timer(group, last + throttle.every_ms)
-                return
+        until = self.past.throttled_until(node, per, self.now)
+        if until is not None:
+            group.state = State.THROTTLED
+            self.set_timer(group, until)
+            return
         self._guard_chain(group)
         self._mark_fired(group, match)
         self.effects.fire(group, match, node.compiled.then, "fired")
-        if once is not None:
-            self.remember_once(once, self.now)
-            self.changes.once_changed(*once, self.now)
-        if throttle is not None:
-            self.remember_throttle(node, per, self.now)
-            self.changes.throttle_changed(node.name, per, self.now)
+        self.past.fired(node, once, per, self.now)
         self._arm_repeat(group)
-
-    # -- memories --------------------------------------------------------------
-    def keep(self, rule: Rule) -> None:
-        """Call for each rule: a memory that rules share is kept for as long as any of them needs it."""
-        if rule.once is not None:
-            name = once_name(rule)
-            self.keeps[name] = max(self.keeps.get(name, 0), rule.once.keep_ms)
-
-    def remember_once(self, key: tuple[str, Value], at: int) -> None:
-        """A ``once`` key fired."""
-        self.once[key] = at
-        self._forgetting.note(_ONCE, key, at + self._keep_of(key[0]))
-
-    def remember_throttle(self, node: RuleNode, per: Value, at: int) -> None:
-        """A throttled rule fired for that value."""
-        node.throttled[per] = at
-        throttle = node.rule.throttle
-        self._forgetting.note(_THROTTLE, (node, per), at + (0 if throttle is None else throttle.every_ms))
-
-    def _keep_of(self, name: str) -> int:
-        return self.keeps.get(name, limits.ONCE_KEEP_MS)  # the rule may come back
-
-    def _once_until(self, key: tuple[str, Value]) -> int | None:
-        at = self.once.get(key)
-        return None if at is None else at + self._keep_of(key[0])
-
-    def _forget_once(self, key: tuple[str, Value]) -> None:
-        del self.once[key]
-        self.changes.once_changed(*key, None)
-
-    def _forget_throttle(self, where: tuple[RuleNode, Value]) -> None:
-        node, per = where
-        del node.throttled[per]
-        self.changes.throttle_changed(node.name, per, None)
 
     def _mark_fired(self, group: Group, match: Match) -> None:
         group.state = State.DONE
@@ -449,11 +391,6 @@ class Firing:
         per = node.compiled.throttle_per
         return "" if per is None else per(match.facts, bound, self.now, 0, self.context)
 
-    def _is_remembered(self, key: tuple[str, Value], node: RuleNode) -> bool:
-        at = self.once.get(key)
-        once = node.rule.once
-        return at is not None and once is not None and self.now - at <= once.keep_ms
-
     def _guard_chain(self, group: Group) -> None:
         self.fired += 1
         if group.depth <= self.max_depth and self.fired <= self.max_chain:
@@ -465,15 +402,3 @@ class Firing:
             link = link.parent
         repeated = tuple(sorted(name for name, count in counts.items() if count > 1))
         raise RunawayError(self.cause, repeated or (group.node.name,))
-
-
-def once_name(rule: Rule) -> str:
-    """The name of a rule's ``once`` memory: what a shadow rule remembers must not hold back a live one."""
-    assert rule.once is not None  # noqa: S101 - callers have looked
-    return rule.once.name if rule.is_live else f"shadow:{rule.once.name}"
-
-
-def _throttled_until(where: tuple[RuleNode, Value]) -> int | None:
-    node, per = where
-    at, throttle = node.throttled.get(per), node.rule.throttle
-    return None if at is None else at + (0 if throttle is None else throttle.every_ms)

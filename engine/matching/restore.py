@@ -158,12 +158,12 @@ class Restoration:
         for block, until in state.blocks.items():
             base.restore_removed(block, until)
         for once, at in state.once.items():
-            engine.firing.remember_once(once, at)
+            engine.firing.past.remember_once(once, at)
         engine.firing.suspended |= state.suspended
         engine.reports.writers.update(state.writers)
         for (rule, per), at in state.throttled.items():
             if rule in engine.nodes:
-                engine.firing.remember_throttle(engine.nodes[rule], per, at)
+                engine.firing.past.remember_throttle(engine.nodes[rule], per, at)
         for (rule, match_key, seat), values in state.distinct.items():
             node = engine.nodes.get(rule)
             if node is not None and seat in node.compiled.ripening:

@@ -153,7 +153,7 @@ def state_of(engine: Engine, kinds: dict[str, Kind]) -> State:
             state.distinct[(node.name, match_key, seat)] = list(values_seen)
         for per, at in node.throttled.items():
             state.throttled[(node.name, per)] = at
-    state.once = dict(engine.firing.once)
+    state.once = dict(engine.firing.past.once)
     state.blocks = dict(engine.base.removed_blocks)
     state.followed = {name: followed.at for name, followed in engine.occurrences.all.items()}
     state.minutes = {s.name: (s.minute, s.rejected_in_minute) for s in engine.sources.all.values()}

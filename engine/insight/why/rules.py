@@ -13,9 +13,9 @@ from engine.insight.why.reading import Scene, name_of, named
 from engine.insight.why.views import Candidate, Hold, TermView
 from engine.matching.engine import Engine
 from engine.matching.fact import Fact, Key
-from engine.matching.firing import once_name
 from engine.matching.match import Match
 from engine.matching.node import Group, RuleNode, State
+from engine.matching.past_firings import once_name
 from engine.model.rules import CommandEffect, Rule
 
 #: Candidates shown of one rule.
@@ -170,7 +170,7 @@ def _once(engine: Engine, node: RuleNode, match: Match, group: Group) -> Hold:
         key = key_of(match.facts, node.bound(match, engine.firing), engine.now, 0, engine.firing.context)
     except EvaluationError as error:
         return Hold("once", f"its 'once' key cannot be computed: {error.message}", group.since)
-    at = engine.firing.once.get((once_name(node.rule), key))
+    at = engine.firing.past.once.get((once_name(node.rule), key))
     until = None if at is None else at + once.keep_ms
     return Hold("once", f"'once' remembers {key!r}: it fired for that before", at, until)
 
