@@ -12,7 +12,7 @@ from engine.coordination.outline import Outline
 from engine.coordination.story import note
 from engine.errors import EvaluationError
 from engine.matching.fact import key_text
-from engine.matching.node import Group, State
+from engine.matching.group import Group, State
 from engine.model.ids import activation_id, command_id
 from engine.model.kinds import Value
 from engine.model.plans import Plan, Portion

@@ -24,7 +24,8 @@ from engine.errors import EvaluationError
 from engine.matching.changes import dumps
 from engine.matching.engine import Engine
 from engine.matching.fact import Fact, Key, key_text, subject_text
-from engine.matching.node import Group, RuleNode
+from engine.matching.group import Group
+from engine.matching.node import RuleNode
 from engine.matching.plans import PlanAction
 from engine.matching.timeline import GROUP
 from engine.model.ids import coordination_id

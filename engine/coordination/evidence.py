@@ -10,8 +10,9 @@ from engine.coordination.desk import Desk
 from engine.coordination.evaluate import Bound, Surroundings, evaluate
 from engine.errors import EvaluationError
 from engine.matching.fact import Fact, key_text
+from engine.matching.group import Group
 from engine.matching.match import Match
-from engine.matching.node import Group, RuleNode
+from engine.matching.node import RuleNode
 from engine.model.plans import Action
 from engine.model.rules import Aggregate, Pick, Without
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 
-from engine.matching.node import Group
+from engine.matching.group import Group
 from engine.matching.plans import PlanAction
 
 

@@ -13,8 +13,9 @@ from engine.model.kinds import Value
 from engine.model.records import encode_claim, fact_field
 
 if TYPE_CHECKING:
+    from engine.matching.group import Group
     from engine.matching.match import Match
-    from engine.matching.node import Group, RuleNode
+    from engine.matching.node import RuleNode
     from engine.matching.tombstones import Tombstone
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import EvaluationError, FactRejectedError, LockstepError
 from engine.matching.changes import Changes, dumps
 from engine.matching.compiled import CompiledEffect
-from engine.matching.fact import Claim, Fact, Key
+from engine.matching.conclusions import Conclusions
+from engine.matching.fact import Claim, Fact
 from engine.matching.factbase import FactBase
-from engine.matching.following import Saying
+from engine.matching.group import EXHAUSTED, EXHAUSTED_PHASE, THEN_PHASE, Group
 from engine.matching.match import Match
-from engine.matching.memory import KindMemory, Taken, scalars
-from engine.matching.node import Group
+from engine.matching.memory import Taken, scalars
 from engine.matching.state import frozen
 from engine.model.ids import activation_id, command_id
 from engine.model.journal import OutboxCommand, StreamId
@@ -22,11 +22,6 @@ from engine.model.rules import AssertEffect, CommandEffect, ConcludeEffect, Retr
 
 if TYPE_CHECKING:
     from engine.matching.firing import Firing
-
-#: Effects of ``exhausted`` are numbered from here, those of ``then`` from 0.
-EXHAUSTED = 1_000
-#: Keys of ``Group.applied``.
-THEN_PHASE, EXHAUSTED_PHASE = "then", "exhausted"
 
 #: An effect with its evaluated values: (arguments, expires) of a command, the values of a fact, or a key.
 Evaluated = tuple[CompiledEffect, int, Any]
@@ -40,6 +35,7 @@ class Effects:
         revision: of the rule base in force.
         events: what the current decision has to say.
         windows: local names of schedules that are windows.
+        conclusions: the facts that stand as long as some group supports them.
     """
 
     def __init__(self, base: FactBase, changes: Changes, revision: str) -> None:
@@ -49,17 +45,13 @@ class Effects:
         self.position = StreamId(0, 0)
         self.events: list[dict[str, Any]] = []
         self.windows: set[str] = set()
-        self.firing: Firing | None = None
-
-    @property
-    def _firing(self) -> Firing:
-        assert self.firing is not None  # noqa: S101 - set when the engine is put together
-        return self.firing
+        self.firing: Firing  # whose step it is: set when the engine is put together
+        self.conclusions = Conclusions(self)
 
     # -- firing ------------------------------------------------------------------
     def fire(self, group: Group, match: Match, effects: tuple[CompiledEffect, ...], event: str) -> bool:
         """Evaluate all effects on the match, then apply them in order; False (and nothing applied) if one fails."""
-        firing, node = self._firing, group.node
+        firing, node = self.firing, group.node
         now = firing.now
         is_first = event == "fired" and group.attempt == 1
         attempt = group.attempt
@@ -71,7 +63,7 @@ class Effects:
         try:
             bound = node.bound(match, firing)
             made = [
-                self._evaluate(effect, base_number + number, match, bound, now, attempt)
+                self.evaluate(effect, base_number + number, match, bound, now, attempt)
                 for number, effect in enumerate(effects)
             ]
         except (EvaluationError, FactRejectedError) as error:
@@ -105,10 +97,24 @@ class Effects:
         self.changes.group_changed(group)
         return True
 
-    def _evaluate(
+    def evaluate(
         self, compiled: CompiledEffect, number: int, match: Match, bound: tuple[Any, ...], now: int, attempt: int
     ) -> Evaluated:
-        context = self._firing.context
+        """The effect's values on a match.
+
+        Args:
+            compiled: the effect.
+            number: of it, within its rule.
+            match: the match it is evaluated on.
+            bound: what the match binds beside its facts.
+            now: what ``now`` stands for, ms.
+            attempt: what ``attempt`` stands for.
+
+        Raises:
+            EvaluationError: an expression failed.
+            FactRejectedError: the kind of the fact it makes refuses the values.
+        """
+        context = self.firing.context
         values = compiled.evaluate(match.facts, bound, now, attempt, context)
         if isinstance(compiled.effect, AssertEffect | ConcludeEffect):
             values = self.base.decoders[compiled.effect.kind.name].from_values(values)
@@ -132,11 +138,11 @@ class Effects:
                 said["asserts"].append(self._said_fact(kind.name, values, outcome))
             case RetractEffect(kind, _, _):
                 if is_live:
-                    self.base.retract_key(self.base.memories[kind.name], values, self._firing.now)
+                    self.base.retract_key(self.base.memories[kind.name], values, self.firing.now)
                 said["retracts"].append({"kind": kind.name, "key": list(values)})
             case ConcludeEffect(kind, _, _):
                 if is_live:
-                    self._support(group, number, self.base.memories[kind.name], values)
+                    self.conclusions.put(group, number, self.base.memories[kind.name], values)
                 said["concludes"].append(self._said_fact(kind.name, values, None))
 
     def _command(
@@ -172,7 +178,7 @@ class Effects:
         said["commands"].append(_said_command(identity, connector, verb, args, expires))
         text = json.dumps(args, separators=(",", ":"), ensure_ascii=False)
         self.changes.commands.append(OutboxCommand(identity, connector, verb, text, rule, coordination, expires))
-        now = self._firing.now
+        now = self.firing.now
         row: dict[str, Value] = {
             "id": identity,
             "connector": connector,
@@ -189,7 +195,7 @@ class Effects:
     # -- facts of rules and of the engine ----------------------------------------
     def assert_fact(self, kind: str, values: tuple[Value, ...], source: str) -> Taken | None:
         """A rule's assertion; None if its block was removed."""
-        now = self._firing.now
+        now = self.firing.now
         memory, decoder = self.base.memories[kind], self.base.decoders[kind]
         if self.base.stands_on_removed(memory, values, now) is not None:
             return None
@@ -209,98 +215,15 @@ class Effects:
         fact = match.facts[seat]
         return fact is not None and (fact.key[0] in self.windows or fact.at == now)
 
-    # -- conclusions ----------------------------------------------------------------
-    def _support(self, group: Group, number: int, memory: KindMemory, values: tuple[Value, ...]) -> None:
-        key = scalars(values, memory.kind.key_positions)
-        before = group.supports.get(number)
-        if before is not None and before != (memory, key):
-            self._withdraw(group, number)
-        memory.supporters.setdefault(key, {})[(group.node.name, group.text, number)] = values
-        group.supports[number] = (memory, key)
-        self.show(memory, key)
-
-    def support(self, group: Group, number: int, match: Match, bound: tuple[Any, ...]) -> None:
-        """Have a group support a conclusion, by the number of its effect.
-
-        Raises:
-            EvaluationError: its values cannot be computed.
-            FactRejectedError: its kind refuses them.
-        """
-        values = self._concluded(group, number, match, bound)
-        self._support(group, number, self._memory_of(group, number), values)
-
-    def _concluded(self, group: Group, number: int, match: Match, bound: tuple[Any, ...]) -> tuple[Value, ...]:
-        """What a conclusion says on the facts as they are, with the time and the attempt of its firing."""
-        at, attempt = group.applied[EXHAUSTED_PHASE if number >= EXHAUSTED else THEN_PHASE]
-        _, _, values = self._evaluate(_effect_of(group, number), number, match, bound, at, attempt)
-        concluded: tuple[Value, ...] = values
-        return concluded
-
-    def _memory_of(self, group: Group, number: int) -> KindMemory:
-        effect = _effect_of(group, number).effect
-        assert isinstance(effect, ConcludeEffect)  # noqa: S101 - callers number conclusions only
-        return self.base.memories[effect.kind.name]
-
-    def _withdraw(self, group: Group, number: int) -> None:
-        memory, key = group.supports.pop(number)
-        supporters = memory.supporters.get(key, {})
-        supporters.pop((group.node.name, group.text, number), None)
-        if not supporters:
-            memory.supporters.pop(key, None)
-        self.show(memory, key)
-
-    def show(self, memory: KindMemory, key: Key) -> None:
-        """Bring a concluded fact to what its first supporter says, or let it go with its last."""
-        supporters = memory.supporters.get(key)
-        fact = memory.facts.get(key)
-        if not supporters:
-            if fact is not None:
-                self.base.remove(fact)
-            return
-        first = min(supporters)
-        values = supporters[first]
-        if fact is not None and fact.values == values:
-            return
-        now = self._firing.now
-        data = self.base.decoders[memory.name].to_json(values).encode()
-        claim = Claim(first[0], values, now, None, self.position, data)
-        self.base.set_concluded(memory, key, claim)
-
-    def following(self, group: Group) -> list[Saying]:
-        """What the group's conclusions say on the facts as they are, where that is not what they said."""
-        match = group.match
-        assert match is not None  # noqa: S101 - it has fired
-        said: list[Saying] = []
-        try:
-            bound = group.node.bound(match, self._firing)
-        except EvaluationError as error:
-            self._keep(group, error)
-            return said
-        for number, (memory, key) in group.supports.items():
-            try:
-                values = self._concluded(group, number, match, bound)
-            except (EvaluationError, FactRejectedError) as error:
-                self._keep(group, error)
-                continue
-            if values != memory.supporters[key][(group.node.name, group.text, number)]:
-                said.append(Saying(group, number, memory, values))
-        return said
-
-    def say(self, saying: Saying) -> None:
-        """A conclusion says something else."""
-        group, number, memory, values = saying
-        self._support(group, number, memory, values)
-        self.changes.group_changed(group)
-
     # -- endings -------------------------------------------------------------------
     def prepare_ended(self, group: Group) -> None:
         """Evaluate what ``ended`` would do on the values of now, for they may be gone when it ends."""
-        firing, node, before, match = self._firing, group.node, group.ended, group.match
+        firing, node, before, match = self.firing, group.node, group.ended, group.match
         assert match is not None  # noqa: S101 - it has fired
         try:
             bound = node.bound(match, firing)
             group.ended = [
-                self._evaluate(effect, number, match, bound, firing.now, group.attempt)
+                self.evaluate(effect, number, match, bound, firing.now, group.attempt)
                 for number, effect in enumerate(node.compiled.ended)
             ]
         except (EvaluationError, FactRejectedError) as error:
@@ -320,8 +243,7 @@ class Effects:
 
     def end(self, group: Group) -> None:
         """A group that fired no longer holds: ``ended`` applies, its conclusions lose its support."""
-        for number in list(group.supports):
-            self._withdraw(group, number)
+        self.conclusions.withdraw(group)
         said: dict[str, Any] = {
             "event": "ended" if group.node.rule.is_live else "shadow_ended",
             "rule": group.node.name,
@@ -339,11 +261,6 @@ class Effects:
                 return
         for compiled, number, values in group.ended or ():
             self._apply(compiled, number, values, group, 0, said)
-
-    def _keep(self, group: Group, error: LockstepError) -> None:
-        """What a conclusion would say now cannot be told, so what it said last stands."""
-        said = {"event": "kept", "rule": group.node.name, "group": group.key, "activation": group.activation}
-        self.events.append(said | {"code": error.code, "message": error.message})
 
     # -- saying so -----------------------------------------------------------------
     def drop(self, group: Group, match: Match, error: LockstepError) -> None:
@@ -405,11 +322,6 @@ class Effects:
         if outcome is not None and outcome not in (Taken.ADDED, Taken.CHANGED):
             said["outcome"] = outcome.value
         return said
-
-
-def _effect_of(group: Group, number: int) -> CompiledEffect:
-    compiled = group.node.compiled
-    return compiled.exhausted[number - EXHAUSTED] if number >= EXHAUSTED else compiled.then[number]
 
 
 def _said_command(

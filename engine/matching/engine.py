@@ -21,11 +21,12 @@ from engine.matching.fact import Claim, Fact
 from engine.matching.factbase import FactBase, Work
 from engine.matching.firing import Firing
 from engine.matching.grounding import Grounder
+from engine.matching.group import Group
 from engine.matching.guards import compile_rule
 from engine.matching.joins import Joiner, JoinShape
 from engine.matching.match import Match
 from engine.matching.memory import Taken, orderly
-from engine.matching.node import Group, RuleNode
+from engine.matching.node import RuleNode
 from engine.matching.occurrences import Occurrences, Times
 from engine.matching.plans import PlanDriver
 from engine.matching.reports import Reports

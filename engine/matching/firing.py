@@ -10,8 +10,9 @@ from engine.matching.agenda import Agenda
 from engine.matching.context import Context, Window
 from engine.matching.fact import Key
 from engine.matching.following import Following, Saying
+from engine.matching.group import Group, State
 from engine.matching.match import Match
-from engine.matching.node import Group, RuleNode, State
+from engine.matching.node import RuleNode
 from engine.matching.past_firings import PastFirings, once_name
 from engine.matching.plans import PlanAction, PlanDriver
 from engine.matching.timeline import GROUP, DueItem, Timeline
@@ -177,7 +178,7 @@ class Firing:
             if group.node.compiled.ended:
                 self.effects.prepare_ended(group)
             if group.supports and not self._following.is_spent(group):
-                said += self.effects.following(group)
+                said += self.effects.conclusions.following(group)
         return said
 
     def _say(self, said: list[Saying]) -> None:
@@ -188,7 +189,7 @@ class Firing:
             raise RunawayError(self.cause, endless)
         for saying in sorted(said, key=lambda s: (s.group.node.name, s.group.text, s.number)):
             if saying.number in saying.group.supports:
-                self.effects.say(saying)
+                self.effects.conclusions.say(saying)
             if saying.group.node.name in self.suspended:
                 self._following.spend(saying.group)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from engine.matching.group import Group
 from engine.matching.memory import KindMemory
-from engine.matching.node import Group
 from engine.model.kinds import Value
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from engine.matching.fact import Fact
-    from engine.matching.node import Group, RuleNode
+    from engine.matching.group import Group
+    from engine.matching.node import RuleNode
     from engine.model.plans import Plan
 
 

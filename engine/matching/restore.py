@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from engine import limits
 from engine.errors import EvaluationError, FactRejectedError
-from engine.matching.effects import EXHAUSTED, EXHAUSTED_PHASE, THEN_PHASE
 from engine.matching.fact import Key, key_text
+from engine.matching.group import EXHAUSTED, EXHAUSTED_PHASE, THEN_PHASE, Group
+from engine.matching.group import State as GroupState
 from engine.matching.match import Match
 from engine.matching.memory import scalars
-from engine.matching.node import Group, RuleNode
-from engine.matching.node import State as GroupState
+from engine.matching.node import RuleNode
 from engine.matching.sources import Source
 from engine.matching.state import State, frozen
 from engine.matching.timeline import ENGINE, FLIP
@@ -311,7 +311,7 @@ class Restoration:
             for phase, base, made in phases:
                 for number, each in enumerate(made if phase in group.applied else (), base):
                     if isinstance(each.effect, ConcludeEffect):
-                        effects.support(group, number, match, bound)
+                        effects.conclusions.support(group, number, match, bound)
         except (EvaluationError, FactRejectedError) as error:
             effects.drop(group, match, error)
 

@@ -18,8 +18,9 @@ from engine.insight.scenario.wanted import WantedCommand
 from engine.insight.scenario.world import Made
 from engine.matching.engine import Engine
 from engine.matching.fact import Fact
+from engine.matching.group import State
 from engine.matching.match import Match
-from engine.matching.node import RuleNode, State
+from engine.matching.node import RuleNode
 from engine.model.expr import BoolOp, Expr, Unary
 from engine.model.exprtools import fields_read, unparse
 from engine.model.plans import Action, Plan

@@ -13,8 +13,9 @@ from engine.insight.why.reading import Scene, name_of, named
 from engine.insight.why.views import Candidate, Hold, TermView
 from engine.matching.engine import Engine
 from engine.matching.fact import Fact, Key
+from engine.matching.group import Group, State
 from engine.matching.match import Match
-from engine.matching.node import Group, RuleNode, State
+from engine.matching.node import RuleNode
 from engine.matching.past_firings import once_name
 from engine.model.rules import CommandEffect, Rule
 
