@@ -5,11 +5,7 @@ One step is one journal entry or one due item; ``docs/semantics.md`` says what a
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from difflib import get_close_matches
-from typing import Any, Final, Protocol
+from collections.abc import Mapping
 
 from engine import limits
 from engine.errors import FactRejectedError
@@ -17,68 +13,24 @@ from engine.matching.changes import Changes
 from engine.matching.compiled import CompiledRule
 from engine.matching.effects import Effects
 from engine.matching.envelope import Envelope, parse_envelope, source_of
-from engine.matching.fact import Claim, Fact
+from engine.matching.fact import Fact
 from engine.matching.factbase import FactBase, Work
 from engine.matching.firing import Firing
 from engine.matching.grounding import Grounder
 from engine.matching.group import Group
 from engine.matching.guards import compile_rule
-from engine.matching.joins import Joiner, JoinShape
+from engine.matching.intake import Intake
 from engine.matching.match import Match
-from engine.matching.memory import Taken, orderly
 from engine.matching.node import RuleNode
-from engine.matching.occurrences import Occurrences, Times
+from engine.matching.occurrences import Occurrences
 from engine.matching.plans import PlanDriver
 from engine.matching.reports import Reports
 from engine.matching.sources import Source, Sources
+from engine.matching.surroundings import Surroundings
 from engine.matching.timeline import ENGINE, EXPIRY, FLIP, GROUP, OCCURRENCE, DueItem, Timeline
-from engine.matching.tombstones import Word
 from engine.matching.watchers import Watchers
 from engine.model.journal import Cursor, Rejection, StreamId
-from engine.model.plans import Plan
-from engine.model.rules import RuleBase, Schedule
-
-_REFUSALS: Final[dict[Taken, tuple[str, str, str]]] = {
-    Taken.CONFLICT: ("F305", "an event cannot change", "send a new key, or retract the event first"),
-    Taken.FULL: ("F306", "the kind holds as many facts as its limit allows", "retract some, or raise `limit`"),
-}
-
-
-class Recalled(Protocol):
-    """What deciding again must be told, because the journal does not say it."""
-
-    def is_signed(self, entry: StreamId) -> bool:
-        """Whether the signature of that entry fitted the secret."""
-        ...
-
-    def passed_over(self, schedule: str, at: int) -> int | None:
-        """Up to where the occurrences of a schedule were missed when the one at ``at`` was due; None: it was not."""
-        ...
-
-
-@dataclass(slots=True)
-class Surroundings:
-    """What the engine is given instead of reaching for it.
-
-    Attributes:
-        make_joiner: builds the joiner for a list of shapes.
-        times_of: builds the times of a schedule.
-        secret: key of the engine's signatures.
-        make_driver: builds what drives the rule base's plans.
-        old_plans: (revision, plan) → plans of earlier rule bases that open coordinations began under.
-        recalled: when decisions are made again: what was found the first time and does not follow from the journal.
-        suspend_at: cause of a step → rules to suspend before it is settled (a chain of theirs did not end).
-        max_skew_ms: how far in the future a fact may be observed.
-    """
-
-    make_joiner: Callable[[list[JoinShape]], Joiner]
-    times_of: Callable[[Schedule], Times]
-    secret: bytes = b""
-    suspend_at: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    max_skew_ms: int = limits.MAX_SKEW_MS
-    make_driver: Callable[[Engine], PlanDriver] | None = None
-    old_plans: dict[tuple[str, str], Plan] = field(default_factory=dict)
-    recalled: Recalled | None = None
+from engine.model.rules import RuleBase
 
 
 class Engine:
@@ -115,6 +67,7 @@ class Engine:
         self.effects.firing = self.firing
         self.sources = Sources(self.effects, self.timeline, self.changes)
         self.occurrences = Occurrences(self.effects, self.timeline, self.changes, surroundings.recalled)
+        self.intake = Intake(self)
         self.reports = Reports(self)
         self.nodes: dict[str, RuleNode] = {}
         for rule in rulebase.rules:
@@ -209,9 +162,9 @@ class Engine:
     def _take(self, envelope: Envelope, now: int) -> None:
         match envelope.op:
             case "assert":
-                self._assert(envelope, now)
+                self.intake.asserted(envelope, now)
             case "retract":
-                self._retract(envelope, now)
+                self.intake.retracted(envelope, now)
             case "reorg":
                 self.reports.reorganise(envelope, now)
             case "report":
@@ -222,56 +175,6 @@ class Engine:
                 raise FactRejectedError("F302", f"op {envelope.op} is not taken here", "use `lockstep push`")
         if envelope.op not in ("result", "control"):
             self.sources.seen(envelope.source, now, is_good=True)
-
-    def _assert(self, envelope: Envelope, now: int) -> None:
-        memory = self.base.memories.get(envelope.kind)
-        if memory is None:
-            raise _unknown_kind(envelope.kind, self.base)
-        kind = memory.kind
-        if kind.engine or kind.concluded:
-            who = "the engine" if kind.engine else "rules"
-            raise FactRejectedError("F302", f"facts of kind {kind.name} are made by {who} alone", "choose another kind")
-        decoder = self.base.decoders[kind.name]
-        values = decoder.decode(envelope.data)
-        at = envelope.observed_at
-        has_observed_at = at is not None
-        if at is None:
-            at = now
-        elif at > now + self.surroundings.max_skew_ms:
-            raise _skewed(at, now)
-        if self.base.removed_blocks:
-            removed = self.base.stands_on_removed(memory, values, now)
-            if removed is not None:
-                raise FactRejectedError(
-                    "F304", f"block {removed[1]} of {removed[0]} was reorganised away", "send what the new chain says"
-                )
-        claim = Claim(envelope.source, values, at, envelope.seq, self.position, envelope.data)
-        taken = self.base.put(memory, decoder.key_of(values), claim, now, has_observed_at=has_observed_at)  # type: ignore[arg-type]
-        if taken is Taken.SUPERSEDED:
-            self._superseded(envelope, now)
-        elif taken is Taken.CONFLICT or taken is Taken.FULL:
-            code, message, hint = _REFUSALS[taken]
-            raise FactRejectedError(code, f"{kind.name}: {message}", hint)
-
-    def _superseded(self, envelope: Envelope, now: int) -> None:
-        self.sources.superseded(envelope.source, now)
-        self.effects.events.append({"event": "superseded", "kind": envelope.kind, "source": envelope.source})
-
-    def _retract(self, envelope: Envelope, now: int) -> None:
-        memory = self.base.memories.get(envelope.kind)
-        if memory is None:
-            raise _unknown_kind(envelope.kind, self.base)
-        if memory.kind.engine or memory.kind.concluded:
-            hint = "it goes when what made it no longer holds; retract what it stands on"
-            raise FactRejectedError("F302", f"facts of kind {memory.name} are not retracted by senders", hint)
-        key, order = self.base.decoders[memory.name].decode_retract(envelope.data)
-        at = now if envelope.observed_at is None else envelope.observed_at
-        if at > now + self.surroundings.max_skew_ms:
-            raise _skewed(at, now)
-        word = Word(envelope.source, at, envelope.seq, envelope.observed_at is not None)
-        taken = self.base.retract(memory, key, orderly(order or ()), word, now)  # type: ignore[arg-type]
-        if not taken:
-            self._superseded(envelope, now)
 
     def reject(self, entry: StreamId, fields: list[bytes], error: FactRejectedError) -> None:
         """Send an entry to ``rejected`` and count it against its source."""
@@ -430,11 +333,6 @@ class Engine:
         }
 
 
-def _skewed(at: int, now: int) -> FactRejectedError:
-    message = f"observed_at {at} is {at - now} ms ahead of the entry's time {now}"
-    return FactRejectedError("F303", message, "set the sender's clock; observed_at is unix milliseconds")
-
-
 def _stands(item: DueItem) -> bool:
     """False once whoever an item concerns is gone or waits for another instant."""
     payload = item.payload
@@ -446,16 +344,3 @@ def _stands(item: DueItem) -> bool:
         node, match = payload
         return node.wakes.get(match) == item.at  # type: ignore[no-any-return]
     return True
-
-
-def _unknown_kind(name: str, base: FactBase) -> FactRejectedError:
-    known = sorted(n for n, m in base.memories.items() if not m.kind.engine)
-    close = get_close_matches(name, known, 1)
-    hint = f"known kinds: {', '.join(known[:40])}" if known else "push a pack that declares it"
-    hint = f"did you mean {close[0]}? {hint}" if close else hint
-    return FactRejectedError("F301", f"no pack in force declares a kind {name!r}", hint)
-
-
-def said(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
-    """For messages: a JSON value, cut to a bound."""
-    return json.dumps(value, ensure_ascii=False)[:120]

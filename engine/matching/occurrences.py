@@ -12,7 +12,7 @@ from engine.model.rules import Schedule
 
 if TYPE_CHECKING:
     from engine.matching.effects import Effects
-    from engine.matching.engine import Recalled
+    from engine.matching.surroundings import Recalled
 
 
 class Times(Window, Protocol):

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from engine.coordination.driver import Driver
 from engine.errors import Exit, LockstepError, PackError, Problem
-from engine.matching.engine import Engine, Surroundings
+from engine.matching.engine import Engine
 from engine.matching.joins import JoinShape, PythonJoiner
 from engine.matching.shape_limits import ShapeLimitError, check_limits
 from engine.matching.smoke import check_in_child
+from engine.matching.surroundings import Surroundings
 from engine.model.journal import StreamId
 from engine.model.rules import RuleBase
 from engine.packs.bundle import load_paths

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from engine.coordination.driver import Driver
-from engine.matching.engine import Engine, Surroundings
+from engine.matching.engine import Engine
 from engine.matching.firing import RunawayError
 from engine.matching.joins import PythonJoiner
 from engine.matching.restore import Restoration
 from engine.matching.state import read_state
+from engine.matching.surroundings import Surroundings
 from engine.model.journal import Cursor
 from engine.runtime.recovery import plans_begun_under, rulebase_in_force
 from engine.runtime.reload import compile_all

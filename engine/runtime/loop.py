@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from engine.clock import monotonic_ns, wall_ms
-from engine.matching.engine import Engine, Recalled
+from engine.matching.engine import Engine
 from engine.matching.firing import RunawayError
+from engine.matching.surroundings import Recalled
 from engine.model.journal import ChangeSet, RawEntry, StreamId
 from engine.runtime import garbage
 from engine.runtime.careful import Careful

@@ -11,10 +11,11 @@ from engine import SEMANTICS_VERSION
 from engine.coordination.driver import Driver
 from engine.errors import StoreError
 from engine.matching.durable_joiner import DurableJoiner
-from engine.matching.engine import Engine, Recalled, Surroundings
+from engine.matching.engine import Engine
 from engine.matching.joins import Joiner, JoinShape, PythonJoiner
 from engine.matching.restore import Restoration
 from engine.matching.state import read_state
+from engine.matching.surroundings import Recalled, Surroundings
 from engine.model.journal import Cursor
 from engine.model.plans import Plan
 from engine.model.rules import RuleBase

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.matching.engine import Engine, Surroundings
+from engine.matching.engine import Engine
 from engine.matching.joins import PythonJoiner
+from engine.matching.surroundings import Surroundings
 from engine.model import expr as x
 from engine.model.journal import StreamId
 from engine.model.rules import Check, Rule, Term

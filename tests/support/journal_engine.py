@@ -14,11 +14,12 @@ from typing import Any, TypeVar
 
 from engine.errors import Problem
 from engine.matching.durable_joiner import DurableJoiner
-from engine.matching.engine import Engine, Surroundings
+from engine.matching.engine import Engine
 from engine.matching.firing import RunawayError
 from engine.matching.joins import Joiner, JoinShape, PythonJoiner
 from engine.matching.restore import Restoration
 from engine.matching.state import State, read_state
+from engine.matching.surroundings import Surroundings
 from engine.model.journal import ChangeSet, Cursor, OutboxCommand, Rejection, StreamId
 from engine.model.records import TOMBSTONE, decode_claim, parse_fact_field
 from engine.model.rules import RuleBase

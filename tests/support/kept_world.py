@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from engine.coordination.driver import Driver
-from engine.matching.engine import Engine, Surroundings
+from engine.matching.engine import Engine
 from engine.matching.joins import PythonJoiner
+from engine.matching.surroundings import Surroundings
 from engine.model.journal import ChangeSet, Cursor, StreamId
 from engine.packs.bundle import load_paths
 from engine.runtime.timers import ScheduleTimes

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from engine.matching.decoders import KindDecoder
-from engine.matching.engine import Engine, Surroundings
+from engine.matching.engine import Engine
 from engine.matching.firing import RunawayError
 from engine.matching.joins import Joiner, JoinShape, PythonJoiner
 from engine.matching.restore import Restoration
 from engine.matching.state import State, frozen, read_state
+from engine.matching.surroundings import Surroundings
 from engine.model.journal import Cursor, StreamId
 from engine.model.kinds import Value
 from engine.model.rules import AssertEffect, CommandEffect, ConcludeEffect, Effect, RetractEffect, RuleBase

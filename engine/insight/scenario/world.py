@@ -16,12 +16,13 @@ from engine import limits
 from engine.coordination.driver import Driver
 from engine.insight.scenario.case import Base
 from engine.matching.compiled import CompiledRule
-from engine.matching.engine import Engine, Surroundings
+from engine.matching.engine import Engine
 from engine.matching.firing import RunawayError
 from engine.matching.joins import PythonJoiner
 from engine.matching.occurrences import Times
 from engine.matching.restore import Restoration
 from engine.matching.state import State, read_state
+from engine.matching.surroundings import Surroundings
 from engine.model.journal import ChangeSet, Cursor, OutboxCommand, StreamId
 from engine.model.plans import Plan
 from engine.model.rules import RuleBase, Schedule

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.matching.engine import Engine, Surroundings
+from engine.matching.engine import Engine
 from engine.matching.joins import PythonJoiner
+from engine.matching.surroundings import Surroundings
 from engine.model.journal import StreamId
 from engine.runtime import garbage
 from engine.runtime.timers import ScheduleTimes
