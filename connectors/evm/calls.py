@@ -10,9 +10,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from connectors.base import OutgoingCommand
-from connectors.evm.abi import AbiError, Event, Function, checksum_address, keccak_hex, told
+from connectors.evm.abi import (
+    AbiError,
+    Event,
+    Function,
+    checksum_address,
+    decode_values,
+    encode_values,
+    keccak_hex,
+    told,
+)
 from connectors.evm.amounts import wei_of
 from connectors.evm.chain import Log
+from connectors.evm.said import Sent, Wanted, said, wanted_event
 from connectors.evm.sending_options import CallOptions, ContractOptions, SendingOptions, ToldEventOptions
 from connectors.evm.signature import Parameter
 from engine.errors import ConfigError
@@ -66,15 +76,6 @@ class Contract:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """An event to be told of: its name in the detail, who emits it (lower case), what it is."""
-
-    name: str
-    address: str
-    event: Event
-
-
-@dataclass(frozen=True, slots=True)
 class Call:
     """What a verb does.
 
@@ -88,6 +89,7 @@ class Call:
         gas: fixed limit; None: estimated.
         errors: that a revert may carry.
         events: told from the receipt.
+        returns: what it must return, tried before it is signed; None: anything.
     """
 
     verb: str
@@ -99,6 +101,7 @@ class Call:
     gas: int | None
     errors: tuple[Function, ...]
     events: tuple[Wanted, ...]
+    returns: tuple[Any, ...] | None = None
 
     def deed(self, command: OutgoingCommand, sender: str) -> Deed:
         """The call with this command's arguments.
@@ -115,18 +118,26 @@ class Call:
         data = self.function.call_data([given.take(source, param.type) for param, source in pairs])
         return Deed(str(self.address), value, data)
 
-    def said(self, logs: Sequence[Log]) -> dict[str, Any]:
-        """The configured events among the logs of its receipt; of several of a name the first."""
-        found: dict[str, Any] = {}
-        for wanted in self.events:
-            for log in logs:
-                if log.address != wanted.address or log.topics[:1] != (wanted.event.topic,):
-                    continue
-                try:
-                    found.setdefault(wanted.name, told(wanted.event.decode(log.topics, log.data)))
-                except AbiError:
-                    continue  # a contract may say what it likes under a name that others have
-        return found
+    def said(self, logs: Sequence[Log], sent: Sent) -> tuple[dict[str, Any], list[str]]:
+        """The configured events among the logs of its receipt, and which of those that must be there are missing."""
+        return said(self.events, logs, sent, self.function)
+
+    def unexpected(self, answer: str) -> str:
+        """Why what the call would return is not what the configuration expects; empty: it is.
+
+        Args:
+            answer: hex.
+        """
+        if self.function is None or self.returns is None:
+            return ""
+        try:
+            found = self.function.decode_result(answer)
+        except AbiError:
+            return f"it would return {(len(answer) - 2) // 2} bytes that are no {_outputs(self.function)}"
+        if found != self.returns:
+            shown = ", ".join(str(told(each)) for each in found)
+            return f"it would return {shown}, not {', '.join(str(told(each)) for each in self.returns)}"
+        return ""
 
 
 class _Given:
@@ -251,15 +262,16 @@ def _call(verb: str, options: CallOptions, contracts: Mapping[str, Contract]) ->
     if options.function is None:
         _check_source(options.to, "to")
         value = _value(options.value)
-        events = tuple(_event(n, e, None, contracts) for n, e in options.events.items())
+        events = tuple(_event(n, e, None, None, contracts) for n, e in options.events.items())
         return Call(verb, None, None, (), options.to, value, options.gas, extra, events)
     contract = _find(options.contract or "", contracts)
     function = Function.of(contract.named("function", options.function))
     sources = _sources(function, options.args)
     value = None if options.value is None else _value(options.value)
-    events = tuple(_event(n, e, contract, contracts) for n, e in options.events.items())
+    events = tuple(_event(n, e, contract, function, contracts) for n, e in options.events.items())
     errors = contract.errors + extra
-    return Call(verb, contract.address, function, sources, None, value, options.gas, errors, events)
+    returns = None if options.returns is None else _returns(function, options.returns)
+    return Call(verb, contract.address, function, sources, None, value, options.gas, errors, events, returns)
 
 
 def _find(name: str, contracts: Mapping[str, Contract]) -> Contract:
@@ -270,11 +282,32 @@ def _find(name: str, contracts: Mapping[str, Contract]) -> Contract:
     return Contract(checksum_address(name))
 
 
-def _event(name: str, options: ToldEventOptions, called: Contract | None, contracts: Mapping[str, Contract]) -> Wanted:
+def _event(
+    name: str,
+    options: ToldEventOptions,
+    called: Contract | None,
+    function: Function | None,
+    contracts: Mapping[str, Contract],
+) -> Wanted:
     contract = called if options.contract is None else _find(options.contract, contracts)
     if contract is None:
         raise ValueError(f"events.{name}: say whose it is with `contract`")
-    return Wanted(name, contract.address.lower(), Event.of(contract.named("event", options.event)))
+    event = Event.of(contract.named("event", options.event))
+    return wanted_event(name, contract.address.lower(), event, options.where, function, must=options.must)
+
+
+def _returns(function: Function, wanted: str | list[Any]) -> tuple[Any, ...]:
+    if not function.outputs:
+        raise ValueError(f"returns: say in `function` what {function.name} returns: '… returns (bool)'")
+    values = wanted if isinstance(wanted, list) else [wanted]
+    try:
+        return decode_values(function.outputs, "0x" + encode_values(function.outputs, values).hex())
+    except AbiError as error:
+        raise ValueError(f"returns: {error}") from None
+
+
+def _outputs(function: Function) -> str:
+    return f"({','.join(p.type for p in function.outputs)})"
 
 
 def _sources(function: Function, given: Mapping[str, Any] | Sequence[Any]) -> tuple[Any, ...]:

@@ -166,6 +166,17 @@ class Chain:
         """
         return quantity(await self._rpc.call("eth_estimateGas", dict(call)))
 
+    async def result(self, call: Mapping[str, str]) -> str:
+        """What the call returns on the latest block, as hex.
+
+        Raises:
+            NodeRefusedError: it reverts.
+        """
+        found = await self._rpc.call("eth_call", dict(call), "latest")
+        if not isinstance(found, str) or not _DATA.fullmatch(found):
+            raise NodeAwayError(f"the node answered {found!r:.80} where what a call returns belongs")
+        return found
+
     async def call(self, call: Mapping[str, str], block: int) -> None:
         """Runs a call on the state after that block.
 

@@ -27,6 +27,8 @@ from connectors.evm.view import View
 from engine.clock import monotonic_ms
 
 _LOG = logging.getLogger("lockstep.connector.evm")
+#: Of the ``transaction`` fact, by what was told of the command.
+_STATES: Final = {"done": telling.DONE, "failed": telling.FAILED, "unknown": telling.MINED}
 #: Waits after a node that was away double up to this.
 _LONGEST_WAIT_MS: Final = 30_000
 #: A pool is asked so often for what it is known to have, even while no block comes.
@@ -173,7 +175,8 @@ class Following:
             await self._conclude(note, view, receipt)
         elif is_told and note.outcome is not None and mined.block <= await view.final():
             final = telling.stand(note, telling.FINAL)
-            await self._teller.close(final, note.outcome, view.head.number)
+            reason = str(note.outcome.detail.get("reason", ""))
+            await self._teller.close(final, note.outcome, view.head.number, reason)
             self.pushing.handed_over.discard(note.command)
         elif note != self._book.open.get(note.command):
             await self._teller.change(replace(note, missing_since_ms=None), view.head.number)
@@ -184,7 +187,7 @@ class Following:
             return  # it moved while we looked; the next round sees where to
         outcome = await outcome_of(self._chain, note, receipt, self._calls.get(note.verb))
         reason = str(outcome.detail.get("reason", ""))
-        state = telling.DONE if outcome.status == "done" else telling.FAILED
+        state = _STATES[outcome.status]
         note = telling.stand(note, state, outcome=outcome, told=outcome.status, missing_since_ms=None)
         said = telling.report(note, outcome.status, outcome.detail)
         await self._teller.change(note, view.head.number, reason, said)

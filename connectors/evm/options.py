@@ -33,6 +33,12 @@ def _whole(value: object) -> object:
     return int(value)
 
 
+def _bool(value: object) -> object:
+    if isinstance(value, bool) or value in ("true", "false"):
+        return value in (True, "true")
+    raise ValueError(f"'{value}' is neither true nor false")
+
+
 def _address(value: str) -> str:
     try:
         return checksum_address(value).lower()
@@ -42,6 +48,8 @@ def _address(value: str) -> str:
 
 #: Milliseconds, written ``250ms``, ``30s``, ``10m``, ``4h``, ``30d``.
 DurationMs = Annotated[int, BeforeValidator(_duration_ms), Field(gt=0)]
+#: ``true`` or ``false``, as text or as such.
+Bool = Annotated[bool, BeforeValidator(_bool)]
 #: Digits, as text or number.
 Whole = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
 #: ``0x`` and 40 hex digits; lower case inside.

@@ -35,6 +35,11 @@ def is_known_already(refused: NodeRefusedError) -> bool:
     return any(words in refused.message.lower() for words in _KNOWN)
 
 
+def is_nonce_used(refused: NodeRefusedError) -> bool:
+    """By this transaction or by another one; only a receipt tells."""
+    return _NONCE_USED.search(refused.message) is not None
+
+
 class Pushing:
     """Gets a noted transaction into a block, or at least says why not.
 
@@ -69,7 +74,7 @@ class Pushing:
         try:
             await self._chain.broadcast(note.last.raw)
         except NodeRefusedError as refused:
-            if _NONCE_USED.search(refused.message):
+            if is_nonce_used(refused):
                 return  # the next look sees by which transaction
             if is_known_already(refused):
                 await self._waits(note, view)  # many nodes do not show what waits in their pool
@@ -168,6 +173,6 @@ class Pushing:
 
     def _is_over(self, note: Note) -> bool:
         """It is not to be pushed any more. What was told as done is, whatever the time."""
-        if note.outcome is not None:
+        if note.outcome is not None and note.outcome.status != "unknown":
             return note.outcome.status == "failed"
         return note.expires_ms is not None and wall_ms() > note.expires_ms

@@ -10,6 +10,7 @@ from connectors.evm.chain import Chain, Receipt, is_revert, revert_data
 from connectors.evm.node import NodeRefusedError
 from connectors.evm.notes import Note, Outcome
 from connectors.evm.reverts import reason_of
+from connectors.evm.said import Sent
 
 _FOR_NOTHING: Final = "; its nonce was used for nothing"
 #: Characters of events in one report; a journal entry holds four times as much.
@@ -28,7 +29,7 @@ def request_of(note: Note) -> dict[str, str]:
 
 
 async def outcome_of(chain: Chain, note: Note, receipt: Receipt, call: Call | None) -> Outcome:
-    """Done; or failed: it reverted, or what was mined is the cancellation.
+    """Done; or failed: it reverted, or what was mined is the cancellation; or unknown: it lacks an event it must have.
 
     Args:
         chain: for the reason of a revert.
@@ -54,10 +55,19 @@ async def outcome_of(chain: Chain, note: Note, receipt: Receipt, call: Call | No
         return Outcome("failed", detail | {"reason": f"{why.partition(_FOR_NOTHING)[0]}{_FOR_NOTHING}"})
     if not receipt.succeeded:
         return Outcome("failed", detail | await _why(chain, note, receipt, call))
-    events = call.said(receipt.logs) if call is not None else {}
+    events, missing = call.said(receipt.logs, _sent(note)) if call is not None else ({}, [])
+    status = "done"
+    if missing:
+        # It may have had another effect than was meant, or none. Taken for failed, it would be done a second time.
+        status = "unknown"
+        detail["reason"] = f"it is in a block and did not revert, but does not show: {', '.join(missing)}"
     if len(json.dumps(events)) > _MAX_EVENTS:
-        detail["reason"], events = "it is done; its events are too long to be told", {}
-    return Outcome("done", detail | ({"events": events} if events else {}))
+        detail["events_left_out"], events = "they are too long to be told", {}
+    return Outcome(status, detail | ({"events": events} if events else {}))
+
+
+def _sent(note: Note) -> Sent:
+    return Sent(note.command, note.sender, note.to, note.value, note.data)
 
 
 async def _why(chain: Chain, note: Note, receipt: Receipt, call: Call | None) -> dict[str, Any]:

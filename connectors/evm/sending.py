@@ -22,7 +22,7 @@ from connectors.evm.keys import Signer, load_signer
 from connectors.evm.node import NodeAwayError, NodeError, NodeRefusedError
 from connectors.evm.nonces import NoNonceError, next_nonce
 from connectors.evm.notes import Book, Note, Outcome
-from connectors.evm.pushing import is_known_already
+from connectors.evm.pushing import is_known_already, is_nonce_used
 from connectors.evm.replacement import signed_version
 from connectors.evm.reverts import reason_of
 from connectors.evm.sending_options import SendingOptions
@@ -30,7 +30,7 @@ from engine.clock import wall_ms
 from engine.errors import ConfigError, Retry
 
 _BPS: Final = 10_000
-_STATUS: Final = {"done": SendStatus.DONE, "failed": SendStatus.FAILED}
+_STATUS: Final = {"done": SendStatus.DONE, "failed": SendStatus.FAILED, "unknown": SendStatus.UNKNOWN}
 
 
 class Sending:
@@ -184,6 +184,7 @@ class Sending:
         request = {"from": signer.address, "to": deed.to, "value": hex(deed.value), "data": deed.data}
         try:
             estimate = await self._chain.estimate(request)
+            unexpected = "" if call.returns is None else call.unexpected(await self._chain.result(request))
         except NodeRefusedError as refused:
             if is_revert(refused):
                 return SendResult(
@@ -191,6 +192,10 @@ class Sending:
                 )
             # Too little of the native coin, most often: that may change.
             return _failed(f"the node estimates no gas: {refused.message}")
+        if unexpected:
+            return _refused(unexpected)
+        if call.gas is not None and call.gas < estimate:
+            return _refused(f"it takes {estimate} gas; its `gas` is {call.gas}")
         gas = call.gas or -(-estimate * (_BPS + self._options.gas_margin) // _BPS)
         if gas > self._options.max_gas:
             return _refused(f"it takes {gas} gas; max_gas is {self._options.max_gas}")
@@ -209,6 +214,9 @@ class Sending:
                         self._chain.tip(),
                         next_nonce(self._chain, self._book, self._chain_id, signer.address),
                     )
+                    # Once more, after them: another chain's nonce, once given, would leave a gap that nothing closes.
+                    if (found := await self._chain.chain_id()) != self._chain_id:
+                        return _failed(f"the node is of chain {found}, not of {self._chain_id}")
             except (NodeError, NoNonceError, TimeoutError) as error:
                 return _failed(_words(error))
             offer = first_offer(Market(head.base_fee, tip), self._options.fees)
@@ -232,7 +240,7 @@ class Sending:
             self._following.wake()
             return SendResult(SendStatus.SENT, detail | {"waits": _words(error)})
         except NodeRefusedError as refused:
-            if not is_known_already(refused):
+            if is_nonce_used(refused) or not is_known_already(refused):
                 self._following.wake()
                 return SendResult(SendStatus.SENT, detail | {"waits": refused.message})
         self._following.handed_over(note.command)

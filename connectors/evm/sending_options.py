@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, ValidationError, model_validator
 
 from connectors.evm.amounts import Wei
-from connectors.evm.options import DurationMs, Strict, Whole, wrong_options
+from connectors.evm.options import Bool, DurationMs, Strict, Whole, wrong_options
 
 #: A replacement must offer at least this much more, or nodes refuse it.
 MIN_BUMP_BPS: Final = 1_250
@@ -82,10 +82,14 @@ class ToldEventOptions(Strict):
     Attributes:
         event: its signature, or its name in the contract's ABI.
         contract: who emits it; default: the called contract.
+        where: argument of the event → what it must be: a parameter of the call, ``@sender``, ``@command`` or a literal.
+        must: without such an event in its receipt the command ends as unknown, not as done.
     """
 
     event: str
     contract: str | None = None
+    where: dict[str, Any] = Field(default_factory=dict)
+    must: Bool = False
 
 
 class CallOptions(Strict):
@@ -100,6 +104,7 @@ class CallOptions(Strict):
         gas: gas limit; default: what the node estimates, and ``gas_margin`` more.
         errors: further errors that may come back from deeper contracts.
         events: what of the receipt is told, by the name it gets.
+        returns: what the function must return, when it is tried before it is signed; a list, if it returns several.
     """
 
     contract: str | None = None
@@ -110,6 +115,7 @@ class CallOptions(Strict):
     gas: Annotated[Whole, Field(ge=21_000, le=100_000_000)] | None = None
     errors: tuple[str, ...] = ()
     events: dict[Name, ToldEventOptions] = Field(default_factory=dict)
+    returns: str | list[Any] | None = None
 
     @model_validator(mode="after")
     def _one_form(self) -> CallOptions:
@@ -117,8 +123,8 @@ class CallOptions(Strict):
             raise ValueError("give `contract` and `function`, or `to` and `value`")
         if (self.contract is None) != (self.function is None):
             raise ValueError("`contract` and `function` go together")
-        if self.to is not None and (self.value is None or self.args):
-            raise ValueError("a transfer has `to` and `value`, no `args`")
+        if self.to is not None and (self.value is None or self.args or self.returns is not None):
+            raise ValueError("a transfer has `to` and `value`, no `args` and no `returns`")
         return self
 
 

@@ -34,6 +34,11 @@ class Parameter:
         """It fits 32 bytes, so that an indexed one stands in its topic as itself and not as its hash."""
         return not (self.type.endswith("]") or self.components or self.type in ("string", "bytes"))
 
+    @property
+    def is_plain(self) -> bool:
+        """One value, neither a list nor a tuple."""
+        return not (self.type.endswith("]") or self.components)
+
     def item(self) -> Parameter:
         """What a list holds."""
         return replace(self, type=self.type[: self.type.rindex("[")], indexed=False)

@@ -12,12 +12,14 @@ from connectors.base import OutgoingCommand
 from connectors.evm.abi import AbiError, Event, Function, keccak_hex
 from connectors.evm.calls import Call, Deed, compile_calls
 from connectors.evm.chain import Log
+from connectors.evm.said import Sent
 from connectors.evm.sending_options import parse_sending
 from engine.errors import ConfigError
 
 TOKEN = "0x5FbDB2315678afecb367f032d93F642f64180aa3"  # noqa: S105 - a contract's address
 ME = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 OTHER = "0x" + "ab" * 20
+SENT = Sent("CMD", ME, TOKEN, 0, "0x")
 
 
 def compiled(call: dict[str, Any], contract: dict[str, Any] | None = None) -> Call:
@@ -199,9 +201,9 @@ def test_of_a_receipt_the_configured_events_of_the_right_contract_are_told() -> 
     other_contract = Log(OTHER, (topic, to), content)
     liar = Log(TOKEN.lower(), (topic, to), "0x00")
     other_event = Log(TOKEN.lower(), ("0x" + "11" * 32,), "0x")
-    told = call.said([other_contract, liar, other_event, right])
+    told = call.said([other_contract, liar, other_event, right], SENT)[0]
     assert told == {"moved": {"to": OTHER, "amount": str(2**255), "note": "x" * 1_024}}
-    assert call.said([other_contract]) == {}
+    assert call.said([other_contract], SENT) == ({}, [])
 
 
 def test_a_text_becomes_bytes_that_events_read_back_and_never_another_text() -> None:
