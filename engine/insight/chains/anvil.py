@@ -18,6 +18,8 @@ from engine.insight.chains.rpc import Json, ask
 
 _STEP_S: Final = 20
 _LOOK_S: Final = 0.02
+#: Of what it says, kept until it listens.
+_LINES: Final = 20
 #: A transaction that says no more may burn so much.
 _GAS: Final = 3_000_000
 
@@ -79,7 +81,7 @@ class Anvil:
             start_new_session=True,
         )
         self._process, out = process, process.stdout
-        said: deque[str] = deque(maxlen=3)
+        said: deque[str] = deque(maxlen=_LINES)
         for line in out or ():
             if listening := re.search(r"Listening on 127\.0\.0\.1:(\d+)", line):
                 self.port = int(listening[1])
@@ -92,7 +94,8 @@ class Anvil:
             if out is not None:
                 out.close()
             hint = "the port may be taken, or an option be wrong"
-            raise ChainError("X153", f"anvil ended with {code}: {' / '.join(said)}", hint)
+            errors = [line for line in said if line.lower().startswith("error")]
+            raise ChainError("X153", f"anvil ended with {code}: {' / '.join(errors or said)}", hint)
         # It logs every question: unread, the pipe would fill and hold it up.
         threading.Thread(target=_read_to_end, args=(out,), daemon=True).start()
         return self

@@ -44,12 +44,24 @@ class Relayer:
         """
         try:
             while True:
-                for route in self._routes:
-                    await route.walk()
+                await self.walk()
                 await asyncio.sleep(self._pause_s)
         finally:
-            for peer in self._peers:
-                await peer.close()
+            await self.close()
+
+    async def walk(self) -> None:
+        """Looks once at both chains, and does what is to be done.
+
+        Raises:
+            ChainError: X157, a node is of another chain.
+        """
+        for route in self._routes:
+            await route.walk()
+
+    async def close(self) -> None:
+        """Closes its connections."""
+        for peer in self._peers:
+            await peer.close()
 
 
 async def live(settings: RelayerSettings) -> None:
