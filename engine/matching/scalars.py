@@ -275,15 +275,17 @@ def _check_scalar(type_: Type) -> ScalarReader:
 
 def reader(type_: Type) -> Reader:
     """Reads a value of that type as JSON gave it."""
-    if type_.name == "list":
-        assert type_.item is not None  # noqa: S101  # the model's invariant
-        return partial(_items, _read_scalar(type_.item))
-    return _read_scalar(type_)
+    return _reader(type_, _read_scalar)
 
 
 def checker(type_: Type) -> Reader:
     """Checks a value that a rule computed: an integer, str, bool or tuple already, but not known to be in range."""
+    return _reader(type_, _check_scalar)
+
+
+def _reader(type_: Type, of_scalar: Callable[[Type], ScalarReader]) -> Reader:
+    """Of a list: of each of its items."""
     if type_.name == "list":
         assert type_.item is not None  # noqa: S101  # the model's invariant
-        return partial(_items, _check_scalar(type_.item))
-    return _check_scalar(type_)
+        return partial(_items, of_scalar(type_.item))
+    return of_scalar(type_)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
 
 class StreamId(NamedTuple):
@@ -126,6 +130,15 @@ class ChangeSet:
     rejected: list[Rejection] = field(default_factory=list)
     clock: list[tuple[StreamId, int]] = field(default_factory=list)
     done: dict[bytes, bytes | None] = field(default_factory=dict)
+
+
+def write_changes(target: dict[_K, _V], changed: Mapping[_K, _V | None]) -> None:
+    """Bring committed records to what a change set makes of them: None deletes."""
+    for name, record in changed.items():
+        if record is None:
+            target.pop(name, None)
+        else:
+            target[name] = record
 
 
 @dataclass(frozen=True, slots=True)

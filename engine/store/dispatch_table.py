@@ -8,7 +8,6 @@ from engine.model.journal import ZERO_ID, OutboxCommand, StreamId
 from engine.store import scripts
 from engine.store.abc import DispatchRow, NotTaken, Taken
 from engine.store.part import Part, texts
-from engine.store.wire import MAX_BLOCK_MS
 
 SendOutcome = Literal["sent", "withdrawn", "fenced", "unknown", "ended", "not_taken"]
 _READ_AT_ONCE = 500
@@ -27,13 +26,7 @@ class DispatchTable(Part):
 
     async def read_outbox(self, after: StreamId, limit: int, block_ms: int = 0) -> list[OutboxEntry]:
         """Commands decided after ``after``, oldest first; waits up to ``block_ms`` if there are none."""
-        key = self._keys.outbox
-        rows = await self._wire.call("XRANGE", key, f"({after}", "+", "COUNT", limit)
-        if not rows and block_ms > 0:
-            wait = min(block_ms, MAX_BLOCK_MS)
-            reply = await self._wire.call("XREAD", "COUNT", limit, "BLOCK", wait, "STREAMS", key, str(after))
-            rows = reply[0][1] if reply else []
-        return [_outbox_entry(*row) for row in rows]
+        return [_outbox_entry(*row) for row in await self._read_stream(self._keys.outbox, after, limit, block_ms)]
 
     async def outbox_tail(self) -> StreamId:
         """The id of the last command in the outbox; ``0-0`` while it is empty."""

@@ -11,7 +11,7 @@ from engine.errors import Retry, StoreError
 from engine.model.journal import ZERO_ID, RawEntry, StreamId
 from engine.store import scripts
 from engine.store.part import Part, pairs
-from engine.store.wire import MAX_BLOCK_MS, Reply
+from engine.store.wire import Reply
 
 _LAST_SEQ = 2**64 - 1
 #: Entries one lag count looks at; more are reported as this many.
@@ -40,19 +40,11 @@ class Journal(Part):
 
         The entries are as they came off the wire (pairs of id and flat fields): this is the hottest read.
         """
-        key = self._keys.journal
-        entries = await self._wire.call("XRANGE", key, f"({after}", "+", "COUNT", limit)
-        if not entries and block_ms > 0:
-            wait = min(block_ms, MAX_BLOCK_MS)
-            reply = await self._wire.call("XREAD", "COUNT", limit, "BLOCK", wait, "STREAMS", key, str(after))
-            entries = reply[0][1] if reply else []
-        return cast("list[RawEntry]", entries)
+        return cast("list[RawEntry]", await self._read_stream(self._keys.journal, after, limit, block_ms))
 
     async def listen_journal(self, after: StreamId, limit: int, block_ms: int) -> list[RawEntry]:
         """Entries after ``after``, at once or as soon as one is there, at most ``limit``; none after ``block_ms``."""
-        wait = min(block_ms, MAX_BLOCK_MS)
-        reply = await self._wire.call("XREAD", "COUNT", limit, "BLOCK", wait, "STREAMS", self._keys.journal, str(after))
-        return cast("list[RawEntry]", reply[0][1]) if reply else []
+        return cast("list[RawEntry]", await self._listen(self._keys.journal, after, limit, block_ms))
 
     async def read_journal_at(self, after: StreamId, limit: int) -> tuple[int, list[RawEntry]]:
         """The server's clock, unix ms, and then the entries after ``after``, in one round trip."""

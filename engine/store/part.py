@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 
+from engine.model.journal import StreamId
 from engine.store.keys import Keys
-from engine.store.wire import Reply, Wire
+from engine.store.wire import MAX_BLOCK_MS, Reply, Wire
 
 #: Fields asked for with each step of a scan; a step then takes about a millisecond of Redis.
 _SCAN_FIELDS = 2_000
@@ -17,6 +18,17 @@ class Part:
     def __init__(self, wire: Wire, keys: Keys) -> None:
         self._wire = wire
         self._keys = keys
+
+    async def _read_stream(self, key: str, after: StreamId, limit: int, block_ms: int) -> Reply:
+        """Entries after ``after``, oldest first, at most ``limit``; waits up to ``block_ms`` if there are none."""
+        rows = await self._wire.call("XRANGE", key, f"({after}", "+", "COUNT", limit)
+        return rows if rows or block_ms <= 0 else await self._listen(key, after, limit, block_ms)
+
+    async def _listen(self, key: str, after: StreamId, limit: int, block_ms: int) -> Reply:
+        """Entries after ``after``, at once or as soon as one is there, at most ``limit``; none after ``block_ms``."""
+        wait = min(block_ms, MAX_BLOCK_MS)
+        reply = await self._wire.call("XREAD", "COUNT", limit, "BLOCK", wait, "STREAMS", key, str(after))
+        return reply[0][1] if reply else []
 
     async def _scan_hash(self, key: str) -> AsyncIterator[tuple[bytes, bytes]]:
         """All fields of a hash, each once, a few thousand at a time."""

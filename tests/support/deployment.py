@@ -10,11 +10,21 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from engine import SEMANTICS_VERSION
 from engine.matching.firing import RunawayError
-from engine.model.journal import ZERO_ID, ChangeSet, CommitResult, Committed, Conflict, Cursor, RawEntry, StreamId
+from engine.model.journal import (
+    ZERO_ID,
+    ChangeSet,
+    CommitResult,
+    Committed,
+    Conflict,
+    Cursor,
+    RawEntry,
+    StreamId,
+    write_changes,
+)
 from engine.model.signing import signed_fields, verify
 from engine.runtime.careful import QUARANTINED
 from engine.runtime.loop import Loop
@@ -26,8 +36,6 @@ from engine.store.journal import JournalExtent
 from engine.store.views import Decided, Row
 
 SECRET: Final = b"a secret of the tests"
-_K = TypeVar("_K", str, bytes)
-_V = TypeVar("_V", str, bytes)
 
 
 @dataclass
@@ -138,7 +146,7 @@ class Deployment:
         return self.revisions.get(revision)
 
     async def note(self, fields: Mapping[str, str | None], epoch: int) -> bool:
-        _apply(self.state.meta, fields)
+        write_changes(self.state.meta, fields)
         return True
 
     async def read_journal(self, after: StreamId, limit: int, block_ms: int = 0) -> list[RawEntry]:
@@ -164,10 +172,10 @@ class Deployment:
         state = self.state
         if state.cursor != change.expect:
             return Conflict(state.cursor)
-        _apply(state.meta, change.meta)
-        _apply(state.facts, change.facts)
-        _apply(state.active, change.active)
-        _apply(self.done, change.done)
+        write_changes(state.meta, change.meta)
+        write_changes(state.facts, change.facts)
+        write_changes(state.active, change.active)
+        write_changes(self.done, change.done)
         state.meta["cursor"] = str(change.cursor)
         self.clock |= dict(change.clock)
         for audit in change.audit:
@@ -237,11 +245,3 @@ def _stirred(records: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
 
 def _bytes(text: str | bytes) -> bytes:
     return text.encode() if isinstance(text, str) else text
-
-
-def _apply(target: dict[_K, _V], changed: Mapping[_K, _V | None]) -> None:
-    for name, record in changed.items():
-        if record is None:
-            target.pop(name, None)
-        else:
-            target[name] = record

@@ -7,10 +7,10 @@ the other joiner. Whatever the two did must be the same, byte for byte.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from textwrap import dedent
-from typing import Any, TypeVar
+from typing import Any
 
 from engine.errors import Problem
 from engine.matching.durable_joiner import DurableJoiner
@@ -20,7 +20,7 @@ from engine.matching.joins import Joiner, JoinShape, PythonJoiner
 from engine.matching.restore import Restoration
 from engine.matching.state import State, read_state
 from engine.matching.surroundings import Surroundings
-from engine.model.journal import ChangeSet, Cursor, OutboxCommand, Rejection, StreamId
+from engine.model.journal import ChangeSet, Cursor, OutboxCommand, Rejection, StreamId, write_changes
 from engine.model.records import TOMBSTONE, decode_claim, parse_fact_field
 from engine.model.rules import RuleBase
 from engine.packs.bundle import load_paths
@@ -28,8 +28,6 @@ from engine.runtime.timers import ScheduleTimes
 from tests.support.world import MARK, START, Refused, World, decision_of
 
 SECRET = b"a secret of the tests"
-_K = TypeVar("_K")
-_V = TypeVar("_V")
 
 
 def write_packs(folder: Path, packs: Sequence[str]) -> Path:
@@ -114,9 +112,9 @@ class JournalEngine(World):
         self._commit(self.engine.changes.change_set(self.cursor, self.engine.cursor, "c"))
 
     def _commit(self, change: ChangeSet) -> None:
-        _write(self.facts_hash, change.facts)
-        _write(self.active_hash, change.active)
-        _write(self.meta, change.meta)
+        write_changes(self.facts_hash, change.facts)
+        write_changes(self.active_hash, change.active)
+        write_changes(self.meta, change.meta)
         self.cursor = change.cursor
         self.sent += change.commands
         self.decisions += [dict(fields) for fields in change.audit]
@@ -172,11 +170,3 @@ class JournalEngine(World):
         assert again.meta == self.meta
         again.engine.close()
         self.engine.close()
-
-
-def _write(target: dict[_K, _V], changed: Mapping[_K, _V | None]) -> None:
-    for name, record in changed.items():
-        if record is None:
-            target.pop(name, None)
-        else:
-            target[name] = record

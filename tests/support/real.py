@@ -7,8 +7,8 @@ that the engine can be thrown away between any two steps and recovered from them
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from engine.matching.decoders import KindDecoder
 from engine.matching.engine import Engine
@@ -17,7 +17,7 @@ from engine.matching.joins import Joiner, JoinShape, PythonJoiner
 from engine.matching.restore import Restoration
 from engine.matching.state import State, frozen, read_state
 from engine.matching.surroundings import Surroundings
-from engine.model.journal import Cursor, StreamId
+from engine.model.journal import Cursor, StreamId, write_changes
 from engine.model.kinds import Value
 from engine.model.rules import AssertEffect, CommandEffect, ConcludeEffect, Effect, RetractEffect, RuleBase
 from engine.model.signing import signed_fields
@@ -41,8 +41,6 @@ from tests.support.reference.settle import Limits
 from tests.support.reference.steps import Advance, Assert, Entry, Reorg, Report, Result, Resume, Retract, Step
 
 SECRET = b"a secret of the tests"
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class RealEngine:
@@ -175,9 +173,9 @@ class RealEngine:
     def _commit(self) -> tuple[Decision, ...]:
         self.engine.bring_sources_up()
         change = self.engine.changes.change_set(self.cursor, self.engine.cursor, "c")
-        _write(self.facts_hash, change.facts)
-        _write(self.active_hash, change.active)
-        _write(self.meta, change.meta)
+        write_changes(self.facts_hash, change.facts)
+        write_changes(self.active_hash, change.active)
+        write_changes(self.meta, change.meta)
         self.cursor = change.cursor
         self.commands += [command.command_id for command in change.commands]
         self.rejected += [(str(r.entry), r.code) for r in change.rejected]
@@ -264,11 +262,3 @@ class RealEngine:
             for group in node.groups.values()
         ]
         return tuple(sorted(seen, key=lambda g: (g.rule, canonical(g.group))))
-
-
-def _write(target: dict[K, V], changed: Mapping[K, V | None]) -> None:
-    for name, record in changed.items():
-        if record is None:
-            target.pop(name, None)
-        else:
-            target[name] = record

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.coordination.driver import SensorNode
-from engine.insight.scenario.reasons import term_title
+from engine.insight.terms import title
 from engine.matching.compiled import Guard
 from engine.matching.engine import Engine
 from engine.matching.node import RuleNode
@@ -106,7 +106,7 @@ class Coverage:
         for name, seen in self._sorted():
             for number, term in enumerate(seen.rule.terms, 1):
                 if seen.was_tried and number in seen.judged and number not in seen.answers:
-                    found.append(Untried(name, term.span, term_title(term)))
+                    found.append(Untried(name, term.span, title(term)))
         return found
 
 

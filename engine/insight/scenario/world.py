@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 from engine import limits
 from engine.coordination.driver import Driver
@@ -23,7 +23,7 @@ from engine.matching.occurrences import Times
 from engine.matching.restore import Restoration
 from engine.matching.state import State, read_state
 from engine.matching.surroundings import Surroundings
-from engine.model.journal import ChangeSet, Cursor, OutboxCommand, StreamId
+from engine.model.journal import ChangeSet, Cursor, OutboxCommand, StreamId, write_changes
 from engine.model.plans import Plan
 from engine.model.rules import RuleBase, Schedule
 from engine.model.signing import signed_fields
@@ -33,8 +33,6 @@ _WRITER: Final = "dispatch"
 _SOURCE: Final = "lockstep-dispatch"
 #: An event of no audit: how a coordination without a verdict stands when a test asks.
 STANDING: Final = "standing"
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class Reload(Protocol):
@@ -336,9 +334,9 @@ class World:
             stored.cursor = engine.cursor
             return
         change = engine.changes.change_set(stored.cursor, engine.cursor, "")
-        _write(stored.facts, change.facts)
-        _write(stored.active, change.active)
-        _write(stored.meta, change.meta)
+        write_changes(stored.facts, change.facts)
+        write_changes(stored.active, change.active)
+        write_changes(stored.meta, change.meta)
         stored.cursor = change.cursor
         self._queue += change.commands
         self._withdrawn.update(change.withdrawn)
@@ -366,11 +364,3 @@ class World:
 
 def _run_due(engine: Engine, limit_ms: int) -> None:
     engine.run_due(limit_ms)
-
-
-def _write(target: dict[K, V], changed: Mapping[K, V | None]) -> None:
-    for name, record in changed.items():
-        if record is None:
-            target.pop(name, None)
-        else:
-            target[name] = record

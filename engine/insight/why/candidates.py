@@ -9,8 +9,9 @@ from difflib import get_close_matches
 from typing import Final
 
 from engine.errors import Exit, LockstepError
-from engine.insight.why.judging import guard_of
-from engine.insight.why.reading import Scene, split, truth
+from engine.insight.matches import guard_of, matches_of
+from engine.insight.terms import split
+from engine.insight.why.reading import Scene, truth
 from engine.matching.engine import Engine
 from engine.matching.fact import Fact, Key
 from engine.matching.match import Match
@@ -119,21 +120,6 @@ def near_keys(kind: str, key: Key, engine: Engine) -> list[str]:
     """Keys of that kind that look like one that is not there."""
     texts = ["/".join(map(str, each)) for each in list(engine.base.memories[kind].facts)[:_LOOK_AT]]
     return get_close_matches("/".join(map(str, key)), texts, _NAMED, cutoff=0.5)
-
-
-def matches_of(node: RuleNode, engine: Engine) -> Iterator[Match]:
-    """The complete matches of a rule."""
-    grounder = engine.base.grounder
-    if grounder is None:
-        return
-    for plan in node.compiled.plan.grounds:
-        ground = grounder.grounds[plan]
-        for fact in list(engine.base.memories[plan.kinds[0]].facts.values()):
-            if ground.is_solo:
-                if fact.solo is not None:
-                    yield fact.solo
-            else:
-                yield from list((fact.seats or {}).get(ground.seats[0]) or ())
 
 
 class Nearest:

@@ -12,11 +12,12 @@ from typing import Final
 
 from engine.coordination.evaluate import evaluate
 from engine.errors import EvaluationError
-from engine.insight.why.reading import Scene, holds_since, named, shown, split, truth, view
+from engine.insight.matches import distinct_values
+from engine.insight.terms import split, title
+from engine.insight.why.reading import Scene, holds_since, named, shown, truth, view
 from engine.insight.why.views import ConditionView, NearView, TermView
 from engine.matching.engine import Engine
 from engine.matching.fact import Claim, Fact
-from engine.matching.match import Match
 from engine.matching.node import RuleNode
 from engine.model.expr import Expr
 from engine.model.exprtools import unparse
@@ -26,30 +27,6 @@ from engine.model.rules import Aggregate, Check, Let, Pattern, Pick, Term, Witho
 _NEAR: Final = 3
 #: Facts of one kind that a term is judged on here; live, an index finds the few that count.
 _LOOK_AT: Final = 100_000
-
-
-def guard_of(node: RuleNode, match: Match, engine: Engine, now: int) -> int:
-    """What the compiled guard says of a match: 0 it holds, else the 1-based number of the first term that does not."""
-    context = engine.firing.context
-    context.indexes = node.indexes
-    context.seen.clear()
-    seats = (
-        seat for seat in node.compiled.ripening if len(distinct_values(node, match.key, seat)) >= _count(node, seat)
-    )
-    context.ripe = frozenset(seats)
-    found = node.compiled.guard(match.facts, now, context, [])
-    context.forget()
-    return found
-
-
-def distinct_values(node: RuleNode, key: tuple[object, ...], seat: int) -> Sequence[object]:
-    """The values that a ``for_distinct`` has seen for a match."""
-    return node.distinct.get((key, seat), ())  # type: ignore[arg-type]
-
-
-def _count(node: RuleNode, seat: int) -> int:
-    wanted = node.rule.patterns[seat].for_distinct
-    return 0 if wanted is None else wanted.count
 
 
 class Judging:
@@ -288,23 +265,6 @@ def _with_conditions(told: TermView, conditions: tuple[ConditionView, ...]) -> T
 
 def _term(term: Term) -> TermView:
     return TermView(title(term), term.span.file, term.span.line, getattr(term, "reason", None) or "", None)
-
-
-def title(term: Term) -> str:
-    """What a term is, in few words."""
-    match term:
-        case Pattern():
-            return f"{term.kind.name}: {term.alias}"
-        case Pick():
-            return f"{'latest' if term.by is None else 'best'}: {term.alias} of {term.kind.name}"
-        case Without():
-            return f"without: {term.kind.name}"
-        case Aggregate():
-            return f"{term.function}: {term.name} over {term.kind.name}"
-        case Let():
-            return f"let: {term.name}"
-        case Check():
-            return "check"
 
 
 def _span(ms: int) -> str:

@@ -15,7 +15,6 @@ from engine.matching.engine import Engine
 from engine.matching.fact import Claim, Fact, subject_text
 from engine.model.expr import (
     Age,
-    BoolOp,
     Compare,
     Const,
     Disputed,
@@ -96,17 +95,6 @@ def stands_since(fact: Fact, claim: Claim) -> int:
     kind = fact.memory.kind
     is_made = kind.engine or kind.concluded or not claim.position.ms
     return claim.at if is_made else claim.position.ms
-
-
-def split(conditions: Iterable[Expr]) -> Iterator[Expr]:
-    """The ``and``s taken apart."""
-    for condition in conditions:
-        if isinstance(condition, BoolOp) and condition.op == "and":
-            yield from split(condition.items)
-        elif isinstance(condition, Unary) and isinstance(condition.operand, BoolOp) and condition.operand.op == "or":
-            yield from split(Unary("not", item, item.type) for item in condition.operand.items)
-        else:
-            yield condition
 
 
 def truth(condition: Expr, scene: Scene) -> tuple[bool | None, str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Final, TypeVar
+from typing import Final
 
 import orjson
 
-from engine.model.journal import ZERO_ID, ChangeSet, CommitResult, Committed, RawEntry, StreamId
+from engine.model.journal import ZERO_ID, ChangeSet, CommitResult, Committed, RawEntry, StreamId, write_changes
 from engine.runtime.replay import difference
 from engine.runtime.replay.ahead import Ahead
 from engine.runtime.replay.difference import Difference, DiffersError, Fields, row_fields
@@ -21,8 +21,6 @@ from engine.store.views import Row, outbox_command
 _MARKS: Final = frozenset({"cursor", "commit", "epoch", "unclean", "poison", "recoveries", "semantics", "due"})
 #: Two batches may be decided before the first of them is compared, and each has been told of occurrences it missed.
 _AHEAD: Final = 2_000
-_K = TypeVar("_K", str, bytes)
-_V = TypeVar("_V", str, bytes)
 
 
 class Kept:
@@ -147,9 +145,9 @@ class Kept:
             DiffersError: the first difference.
         """
         await self._compare(change)
-        _apply(self._meta, change.meta)
-        _apply(self._facts, change.facts)
-        _apply(self._active, change.active)
+        write_changes(self._meta, change.meta)
+        write_changes(self._facts, change.facts)
+        write_changes(self._active, change.active)
         self._done |= {name: record for name, record in change.done.items() if record is not None}
         self._meta["cursor"] = str(change.cursor)
         for entry in [entry for entry in self.told if entry <= change.cursor.entry]:
@@ -234,11 +232,3 @@ def _is_mark(part: str, name: bytes) -> bool:
 def _demand(found: Difference | None) -> None:
     if found is not None:
         raise DiffersError(found)
-
-
-def _apply(target: dict[_K, _V], changed: Mapping[_K, _V | None]) -> None:
-    for name, record in changed.items():
-        if record is None:
-            target.pop(name, None)
-        else:
-            target[name] = record
