@@ -22,6 +22,7 @@ from engine.runtime.loop import Loop
 from engine.runtime.notebooks import FULL_AT, DurableNotebook
 from engine.runtime.preparing import Preparing
 from engine.runtime.results import ResultWriter, until_stored
+from engine.runtime.rounds import Rounds
 from engine.runtime.timers import AlarmClock
 from engine.settings import Settings
 from engine.store.embedded import EmbeddedServer
@@ -203,7 +204,7 @@ class Daemon:
                 await self._finish(sending)
                 for task in beside:
                     task.cancel()
-            await figures.write(STOPPED)
+            await figures.stopped()
         finally:
             clock.stop()
 
@@ -268,30 +269,30 @@ class _Surroundings:
         self._clock.every(f"{connector}:{name}", every_ms, wake)
 
 
-class _Figures:
-    """Writes the running daemon's figures, each time it is woken."""
+class _Figures(Rounds):
+    """Writes the running daemon's figures, for people alone."""
 
     def __init__(self, store: RedisStore, figures: Callable[[], Mapping[str, str | int]]) -> None:
+        super().__init__()
         self._store = store
         self._figures = figures
-        self._woken = asyncio.Event()
 
-    def wake(self) -> None:
-        self._woken.set()
+    async def look(self) -> None:
+        await self._write("leader")
 
-    async def run(self) -> None:
-        while True:
-            await self.write("leader")
-            self._woken.clear()
-            await self._woken.wait()
-
-    async def write(self, role: str) -> None:
-        """For people alone, so a Redis that is away is no reason to stop."""
+    async def stopped(self) -> None:
+        """The last figures of this run."""
         try:
-            now_ms = await self._store.time_ms()
-            await write_status(self._store, {**self._figures(), "role": role}, now_ms)
+            await self._write(STOPPED)
         except StoreError as error:
-            _LOG.debug("figures not written", code=error.code, reason=error.message)
+            self.put_off(error)
+
+    async def _write(self, role: str) -> None:
+        now_ms = await self._store.time_ms()
+        await write_status(self._store, {**self._figures(), "role": role}, now_ms)
+
+    def put_off(self, error: StoreError) -> None:
+        _LOG.debug("figures not written", code=error.code, reason=error.message)
 
 
 def _figures_of(loop: Loop, dispatch: Dispatch, lease: Lease) -> dict[str, str | int]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
 
 from engine import limits
 from engine.errors import StoreError
 from engine.model.journal import Cursor
 from engine.runtime.logging import logger
+from engine.runtime.rounds import Rounds
 from engine.store.redis_store import RedisStore
 
-#: How often it is looked whether something is to be done, seconds.
+#: How often it is looked whether something is to be done.
 LOOK_EVERY_MS = 60_000
 #: Commands stay readable, for explanations and for executors that were away, as long as their facts do.
 _KEEP_COMMANDS_MS = limits.COMMAND_KEEP_MS
@@ -20,7 +20,7 @@ _SNAPSHOT_TRIES = 5
 _LOG = logger("housekeeping")
 
 
-class Housekeeping:
+class Housekeeping(Rounds):
     """Writes snapshots and trims streams, under one epoch."""
 
     def __init__(
@@ -34,26 +34,12 @@ class Housekeeping:
             applied: how many entries were applied since the start.
             connectors: names whose command streams exist.
         """
+        super().__init__()
         self._store = store
         self._epoch = epoch
         self._applied = applied
         self._connectors = connectors
         self._applied_at_snapshot = 0
-        self._woken = asyncio.Event()
-
-    def wake(self) -> None:
-        """It is time to look."""
-        self._woken.set()
-
-    async def run(self) -> None:
-        """Until cancelled. A Redis that is away is no reason to stop: it is looked again later."""
-        while True:
-            self._woken.clear()
-            try:
-                await self.look()
-            except StoreError as error:
-                _LOG.warning("could not tidy up", code=error.code, reason=error.message)
-            await self._woken.wait()
 
     async def look(self) -> None:
         """Does what is due."""
@@ -72,6 +58,10 @@ class Housekeeping:
         for name in self._connectors():
             await self._store.trim_commands(name, _KEEP_COMMANDS_MS)
         _LOG.info("snapshot", cursor=str(at), journal_trimmed=trimmed)
+
+    def put_off(self, error: StoreError) -> None:
+        """Streams grow meanwhile."""
+        _LOG.warning("could not tidy up", code=error.code, reason=error.message)
 
     async def _snapshot(self) -> Cursor | None:
         for _ in range(_SNAPSHOT_TRIES):

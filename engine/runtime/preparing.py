@@ -18,6 +18,7 @@ from engine.model.rules import RuleBase
 from engine.packs.bundle import load_blob
 from engine.packs.changes import compare
 from engine.runtime.logging import logger
+from engine.runtime.rounds import Rounds
 
 _LOG: Final = logger("preparing")
 
@@ -73,8 +74,8 @@ class StoredRevisions(Protocol):
         ...
 
 
-class Preparing:
-    """Keeps the revision stored last ready; at most one.
+class Preparing(Rounds):
+    """Keeps the revision stored last ready; at most one. What fails here fails again when it is asked for.
 
     Attributes:
         ready: None until one is.
@@ -87,9 +88,9 @@ class Preparing:
             store: where rule bases are stored.
             in_force: what decides now; None: nothing yet.
         """
+        super().__init__()
         self._store = store
         self._in_force = in_force
-        self._woken = asyncio.Event()
         self._looked_at = ""
         self.ready: Ready | None = None
 
@@ -97,20 +98,6 @@ class Preparing:
     def revision(self) -> str:
         """The one that is ready, for whoever waits for it; empty: none."""
         return "" if self.ready is None else self.ready.rulebase.revision
-
-    def wake(self) -> None:
-        """It is time to look."""
-        self._woken.set()
-
-    async def run(self) -> None:
-        """Until cancelled. What fails here fails again, and is said, when it is asked for."""
-        while True:
-            self._woken.clear()
-            try:
-                await self.look()
-            except StoreError as error:
-                _LOG.debug("could not look for rule bases", code=error.code, reason=error.message)
-            await self._woken.wait()
 
     async def look(self) -> None:
         """Make ready what was stored since, if it is not in force."""
@@ -127,3 +114,7 @@ class Preparing:
             self.ready = await asyncio.to_thread(make_ready, blob, now)
         except LockstepError as error:
             _LOG.warning("a stored rule base does not load", revision=newest, reason=error.message)
+
+    def put_off(self, error: StoreError) -> None:
+        """Only people who look closely want to know."""
+        _LOG.debug("could not look for rule bases", code=error.code, reason=error.message)
