@@ -19,10 +19,17 @@ _PAGE = 500
 
 
 class AuditStream(Protocol):
-    """The one thing this module needs of the store."""
+    """What is needed of the store to read the audit back."""
 
-    async def read_audit(self, *, after: StreamId | None, limit: int) -> list[AuditEntry]:
-        """Entries after ``after``, oldest first, at most ``limit``."""
+    async def read_audit(
+        self,
+        *,
+        after: StreamId | None = None,
+        before: StreamId | None = None,
+        limit: int = 100,
+        newest_first: bool = False,
+    ) -> list[AuditEntry]:
+        """Audit entries strictly between ``after`` and ``before``."""
         ...
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from connectors.base import Observation
 from engine.errors import LeaseLostError
 from engine.runtime.results import STORE_RETRY_MS, until_stored
+from engine.store.notebooks import Notebooks
 
 #: What one write may have.
 MAX_NOTES: Final = 1_000
@@ -19,29 +20,10 @@ MAX_OBSERVATIONS: Final = 500
 FULL_AT: Final = 5_000
 
 
-class NotebookStore(Protocol):
-    """What a notebook asks of the store."""
-
-    async def read_notes(self, connector: str) -> dict[str, str]:
-        """All notes."""
-        ...
-
-    async def note_down(
-        self,
-        connector: str,
-        epoch: int,
-        write_id: str,
-        notes: Mapping[str, str | None],
-        entries: Sequence[Mapping[str, str]],
-    ) -> bool:
-        """Notes and entries, all or nothing, once per id; False if fenced."""
-        ...
-
-
 class DurableNotebook:
     """What one connector notes under one epoch; fulfils ``connectors.base.Notebook``."""
 
-    def __init__(self, store: NotebookStore, connector: str, epoch: int, lag: Callable[[], Awaitable[int]]) -> None:
+    def __init__(self, store: Notebooks, connector: str, epoch: int, lag: Callable[[], Awaitable[int]]) -> None:
         """Opens it.
 
         Args:

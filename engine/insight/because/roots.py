@@ -9,9 +9,9 @@ from difflib import get_close_matches
 from typing import Any, Final, Protocol
 
 from engine.errors import Exit, LockstepError
-from engine.insight.audit import RawDecision, ReadFact, raw_of
+from engine.insight.audit import AuditStream, RawDecision, ReadFact, raw_of
 from engine.insight.because import wants
-from engine.insight.because.search import AuditStream, Makers, Search
+from engine.insight.because.search import Makers, Search
 from engine.insight.because.tree import FactReason, Link, Reason
 from engine.insight.because.wants import Event
 from engine.insight.coordinations.reading import Known

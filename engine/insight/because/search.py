@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import orjson
 
-from engine.insight.audit import raw_of, read_fact
+from engine.insight.audit import AuditStream, raw_of, read_fact
 from engine.insight.because import wants
 from engine.insight.because.tree import FactReason, Link, Reason
 from engine.insight.because.wants import Event, Want
@@ -26,21 +26,6 @@ LOOK_AT: Final = 200_000
 _PAGE: Final = 500
 #: Kinds of the engine whose facts the audit says how they came about.
 _OF_COORDINATIONS: Final = frozenset({"command", "step", "coordination", "holding", "reservation"})
-
-
-class AuditStream(Protocol):
-    """What this module needs of the store."""
-
-    async def read_audit(
-        self,
-        *,
-        after: StreamId | None = None,
-        before: StreamId | None = None,
-        limit: int = 100,
-        newest_first: bool = False,
-    ) -> list[AuditEntry]:
-        """Audit entries strictly between ``after`` and ``before``."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
