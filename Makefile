@@ -6,13 +6,16 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos lint types bench asan clean
+.PHONY: help demo demo-chains test chaos lint types bench asan clean
 
 help: ## Show what there is to make.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## Run the guided demonstration: a real daemon, real packs, a crash in the middle.
 	@$(BIN)/lockstep demo
+
+demo-chains: $(READY) ## Show it on two live EVM chains of its own, in four acts (fetches a node with npm, once).
+	@$(BIN)/lockstep demo --chains
 
 test: $(READY) ## Run every test; those that need a Redis server start their own.
 	@$(BIN)/python -m pytest

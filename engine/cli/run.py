@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 import typer
 
 from engine.cli.options import Config, Data, RedisUrl
+from engine.errors import ConfigError
 from engine.settings import load_settings
 
 
@@ -40,11 +42,33 @@ def run(
     raise typer.Exit(serve(settings))
 
 
-def demo() -> None:
+def demo(
+    chains: Annotated[
+        bool,
+        typer.Option("--chains", help="On two live EVM chains of its own (needs the extra 'chains', and npm once)."),
+    ] = False,
+    act: Annotated[
+        list[int] | None,
+        typer.Option("--act", min=1, max=4, help="With --chains: play this act alone; may be given again."),
+    ] = None,
+) -> None:
     """Show it at work: a real daemon, two intents, a crash in the middle; ends by itself within a minute."""
+    if chains:
+        raise typer.Exit(_play_on_chains(act or ()))
+    if act:
+        raise typer.BadParameter("only the demonstration on chains has acts: add --chains", param_hint="--act")
     from engine.insight.demo.demo import run as perform
 
     raise typer.Exit(perform())
+
+
+def _play_on_chains(acts: Sequence[int]) -> int:
+    try:
+        from engine.insight.chains.play import run as play
+    except ModuleNotFoundError as error:
+        hint = "pip install 'lockstep[chains]'"
+        raise ConfigError("X150", f"chains need {error.name}, which is not installed", hint) from error
+    return play(acts)
 
 
 def register(app: typer.Typer) -> None:

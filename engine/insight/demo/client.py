@@ -23,8 +23,12 @@ class Client:
         self._wire = ThreadWire(Endpoint(path=socket), _TIMEOUT_S)
         self._keys = Keys()
         self.is_asked_to_stop = False
+
+    def heed_signals(self) -> Self:
+        """SIGTERM and Ctrl-C ask it to stop, and do nothing else; for a service that ends in its own order."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        return self
 
     def __enter__(self) -> Self:
         return self

@@ -17,6 +17,7 @@ from engine.insight.demo.happening import Happening, Who
 from engine.insight.demo.outcomes import latest
 from engine.insight.demo.show import Show
 from engine.insight.demo.stage import Stage, StageError
+from engine.insight.demo.telling import Telling
 from engine.insight.demo.trace import Trace, load
 from engine.insight.demo.verdict import Firing, Judgement, judge
 from engine.insight.facts import facts_of
@@ -59,11 +60,12 @@ class _Demo:
     async def run(self) -> Exit:
         """Start everything, watch until both intents have come to something, judge."""
         async with RedisStore(Endpoint(path=self._stage.socket)) as store:
-            follower = Follower(store)
+            telling = Telling()
+            follower = Follower(store, telling)
             pid = self._stage.start_daemon()
             self._stage.start_executor()
             await self._until_ready(store)
-            show = Show(self._console, await store.time_ms(), follower.news.decimals)
+            show = Show(self._console, await store.time_ms(), telling.news.decimals)
             show.headline(
                 f"A daemon (pid {pid}) with rules/cross_network_swap.yaml, an executor that carries commands out, and a"
                 " producer that replays rules/demo/trace.jsonl. They share nothing but Redis streams.\n"

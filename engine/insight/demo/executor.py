@@ -160,7 +160,7 @@ def _tx(command: str) -> str:
 
 def main(socket: str, trace: str, book: str) -> None:
     """Serves."""
-    with Client(Path(socket)) as client:
+    with Client(Path(socket)).heed_signals() as client:
         Executor(client, Book.open(load(Path(trace)).opening), Path(book)).run()
 
 

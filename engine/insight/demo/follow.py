@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Protocol
 
-from engine.insight.audit import Decision, Fired, Noted, decode
-from engine.insight.demo.amounts import shown
+from engine.insight.audit import Decision, Fired, decode
 from engine.insight.demo.happening import Happening, Who
-from engine.insight.demo.journal_news import JournalNews
-from engine.model.journal import ZERO_ID, StreamId
+from engine.model.journal import ZERO_ID, RawEntry, StreamId
 from engine.store.redis_store import RedisStore
 
 _PAGE = 500
 
 
+class Teller(Protocol):
+    """Says what of it all is worth a line."""
+
+    def of_entry(self, entry: RawEntry) -> Happening | None:
+        """The line for an entry of the journal, if it deserves one."""
+        ...
+
+    def of_decision(self, decision: Decision) -> list[Happening]:
+        """The lines for what was decided."""
+        ...
+
+
 class Follower:
     """Reads on from where it was; each call gives what has happened since, in order of time."""
 
-    def __init__(self, store: RedisStore) -> None:
+    def __init__(self, store: RedisStore, teller: Teller) -> None:
         self._store = store
+        self._teller = teller
         self._journal = self._audit = self._rejected = ZERO_ID
-        self.news = JournalNews()
         #: Every decision so far that said something.
         self.decisions: list[Decision] = []
 
@@ -40,7 +49,7 @@ class Follower:
         entries = await self._store.read_journal(self._journal, _PAGE, wait_ms)
         if entries:
             self._journal = StreamId.parse(entries[-1][0])
-        return [told for told in map(self.news.of, entries) if told is not None]
+        return [told for told in map(self._teller.of_entry, entries) if told is not None]
 
     async def _of_rejected(self) -> list[Happening]:
         page = await self._store.read_rejected(after=self._rejected, limit=_PAGE)
@@ -61,54 +70,5 @@ class Follower:
         for entry in page:
             decision = decode(entry)
             self.decisions.append(decision)
-            for event in decision.events:
-                if isinstance(event, Fired):
-                    found += self._of_firing(decision, event)
-                elif (text := self._of_note(event)) is not None:
-                    found.append(Happening(decision.at_ms, Who.OUTCOME, text))
+            found += self._teller.of_decision(decision)
         return found
-
-    def _of_note(self, noted: Noted) -> str | None:
-        """What a coordination says of itself, as far as it is worth a line."""
-        said = noted.fields
-        whose = said.get("subject")
-        match noted.event:
-            case "started":
-                return f"{whose} is coordinated by {str(said['plan']).partition('.')[2]}"
-            case "unwinding":
-                return f"{whose} goes back: {said['reason']}"
-            case "escalated":
-                return f"people are called for {whose}: {said['reason']}"
-            case "outcome_withdrawn":
-                return f"{whose} has no outcome any more: {said['reason']}"
-            case "outcome":
-                reason = f", {said['reason']}" if said["reason"] else ""
-                return f"{whose}: {said['verdict']}{reason}" + (", provisional" if said["provisional"] else "")
-            case _:
-                return None
-
-    def _of_firing(self, decision: Decision, fired: Fired) -> list[Happening]:
-        named = {fact.values.get("intent") or fact.values.get("id") for fact in fired.facts if fact.kind == "intent"}
-        whose = ", ".join(str(one) for one in named)
-        rule = fired.rule.partition(".")[2]
-        told = [Happening(decision.at_ms, Who.RULE, f"{rule} ({whose})")]
-        for command in fired.commands:
-            self.news.shows_gas = False
-            text = f"{command.connector}.{command.verb} {command.id[:8]}: {self._what(command.args)}"
-            told.append(Happening(decision.at_ms, Who.COMMAND, text))
-        for fact in fired.concludes:
-            values = fact.get("values", {})
-            if "why" in values:
-                told.append(Happening(decision.at_ms, Who.OUTCOME, f"{values['intent']} is at risk: {values['why']}"))
-        return told
-
-    def _what(self, args: Mapping[str, Any]) -> str:
-        """A command's arguments in few words."""
-        asset = str(args.get("asset") or args.get("asset_in") or "")
-        amount = shown(int(args["amount"]), asset, self.news.decimals) if "amount" in args else ""
-        if "target" in args:
-            return f"{amount} of {args['intent']} from {args['source']} to {args['target']}"
-        if "min_out" in args:
-            least = shown(int(args["min_out"]), str(args["asset_out"]), self.news.decimals)
-            return f"{amount} of {args['intent']} for at least {least}"
-        return ", ".join(f"{name} {value}" for name, value in args.items())

@@ -16,6 +16,9 @@ class Who(Enum):
     COMMAND = "command"
     OUTCOME = "outcome"
     EXECUTOR = "executor"
+    CHAIN = "chain"
+    SENT = "sent"
+    WAITS = "waits"
     STAGE = "demo"
 
 

@@ -68,7 +68,7 @@ def _has(text: str, wanted: Mapping[str, Any]) -> bool:
 
 def main(socket: str, trace: str) -> None:
     """Replays."""
-    with Client(Path(socket)) as client:
+    with Client(Path(socket)).heed_signals() as client:
         Producer(client).replay(load(Path(trace)).lines)
 
 

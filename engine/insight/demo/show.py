@@ -25,6 +25,9 @@ _STYLES = {
     Who.COMMAND: "bold green",
     Who.OUTCOME: "bold magenta",
     Who.EXECUTOR: "white",
+    Who.CHAIN: "dim",
+    Who.SENT: "white",
+    Who.WAITS: "yellow",
     Who.STAGE: "bold red",
 }
 #: Fields worth showing, by kind; the first that are there.

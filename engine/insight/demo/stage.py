@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -73,9 +74,18 @@ class Stage:
         Raises:
             StageError: X143, it says nothing.
         """
-        words = ("--redis", f"unix://{self.socket}", "--data", str(self._directory / "data"))
+        said: dict[str, Any] = self.asked("replay")
+        return said
+
+    def asked(self, *words: str) -> Any:  # noqa: ANN401 - JSON
+        """What a command of the program says of this Redis, asked with ``--json``.
+
+        Raises:
+            StageError: X143, it says nothing.
+        """
+        place = ("--redis", f"unix://{self.socket}", "--data", str(self._directory / "data"))
         ran = subprocess.run(
-            [sys.executable, "-m", "engine.cli", "replay", "--json", *words],
+            [sys.executable, "-m", "engine.cli", *words, "--json", *place],
             cwd=self._directory,
             env=_clean(),
             capture_output=True,
@@ -83,9 +93,8 @@ class Stage:
             check=False,
         )
         if not ran.stdout:
-            raise StageError("X143", f"it cannot be decided again: {ran.stderr.strip()}", "report this")
-        said: dict[str, Any] = json.loads(ran.stdout)
-        return said
+            raise StageError("X143", f"lockstep {words[0]} says nothing: {ran.stderr.strip()}", "report this")
+        return json.loads(ran.stdout)
 
     def kill_daemon(self) -> None:
         """``kill -9``: no signal handler, no goodbye."""
@@ -100,7 +109,7 @@ class Stage:
             if code is not None and not (name == "producer" and code == 0):
                 raise StageError("X141", f"the {name} ended with {code}: {self._last_words(name)}")
 
-    def _start(self, name: str, module: str, *words: str) -> int:
+    def _start(self, name: str, module: str, *words: str, environment: Mapping[str, str] | None = None) -> int:
         log = self._log(name)
         with log.open("ab") as out:
             process = subprocess.Popen(
@@ -109,7 +118,7 @@ class Stage:
                 stdout=out,
                 stderr=out,
                 cwd=self._directory,
-                env=_clean(),
+                env=_clean() | dict(environment or {}),
                 start_new_session=True,
             )
         self._running[name] = process
