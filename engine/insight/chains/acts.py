@@ -9,11 +9,10 @@ from typing import Final
 
 from engine.insight.chains.scene import Scene
 from engine.insight.chains.telling import short
-from engine.insight.demo.happening import Who
 
 #: Wei. The start waits above the pack's cap.
 CAP: Final = 30 * 10**9
-_SPIKE: Final = 80 * 10**9
+_SPIKE: Final = 100 * 10**9
 #: USDX that the whale swaps in: what the pool still pays falls to about two thirds.
 _DRAIN: Final = 12_000_000 * 10**6
 #: Seconds that an act may take from a step to the next, on a slow machine.
@@ -52,8 +51,7 @@ async def _gas_spikes(scene: Scene, intent: str) -> None:
     await scene.until(_SOON, "a dear block at home", lambda: scene.known.base_fee.get("home", 0) > CAP)
     await scene.ask(intent)
     await scene.until(_SOON, "the intent is taken up", lambda: (intent, "bridge") in scene.known.steps)
-    reason, unmet = await scene.why_not(intent)
-    await scene.say(f"lockstep why-not bridge i={intent}: {reason}: {unmet}", Who.WAITS)
+    reason = await scene.why_not(intent, "bridge")
     scene.must(reason == "GAS_CAP", f"{intent} waits for {reason or 'nothing'}, and must wait for GAS_CAP")
     await scene.until(_LONG, "the start of the bridge", lambda: scene.known.commanded(intent, _BRIDGE))
     height = scene.height_at(scene.known.commanded(intent, _BRIDGE)[0])
@@ -67,6 +65,8 @@ async def _the_pool_is_drained(scene: Scene, intent: str) -> None:
     await scene.ask(intent)
     await scene.until(_SOON, "the arrival", lambda: scene.moved(intent, "bridge", "far"))
     got = await scene.whale_swaps(far.usd, _DRAIN)
+    await scene.until(_SOON, "the gate", lambda: "confirmed" in scene.known.steps[intent, "bridge"])
+    await scene.why_not(intent, "swap")
     await scene.ended(intent, _LONG)
     scene.must(not scene.moved(intent, "swap", "far"), f"{intent} was swapped all the same")
     scene.must(len(scene.known.commanded(intent, _BACK)) == 1, f"{intent} was not sent home by one command")

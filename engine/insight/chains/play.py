@@ -83,6 +83,7 @@ class _Play:
                 scene = Scene(stage, store, client, telling, Follower(store, telling), show)
                 heads = telling.known.base_fee
                 await scene.until(_READY_S, "news of both chains", lambda: len(heads) == 2)
+                show.begins(await store.time_ms())
                 for act in self._acts:
                     show.act(act.number, act.title)
                     await act.play(scene, act.intent)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -147,17 +146,23 @@ class Scene:
             return outcome is not None and not outcome.is_provisional
 
         await self.until(seconds, f"a final verdict on {intent}", is_final)
+        # The journal is read before the audit: what the verdict rests on may still be to be told.
+        await self.look()
 
-    async def why_not(self, intent: str) -> tuple[str, str]:
-        """Why the start of an intent waits: the reason, and the first condition that does not hold."""
-        words = ("why-not", "chains.swap-across.bridge", f"i={intent}")
+    async def why_not(self, intent: str, step: str) -> str:
+        """Asks why a step waits, as anybody would, and shows it; the reason of the first term that is not met."""
+        name = f"swap-across.{step}"
+        words = ("why-not", name, f"i={intent}")
         asking = asyncio.create_task(asyncio.to_thread(self.stage.asked, *words))
         await self.until(_ANSWER_S, "an answer of why-not", asking.done)
         answer: dict[str, Any] = asking.result()
         for candidate in answer["candidates"]:
             if candidate["first"] is not None:
-                return _first_unmet(candidate["terms"][candidate["first"]])
-        return "", json.dumps(answer["candidates"])[:200]
+                reason, unmet = _first_unmet(candidate["terms"][candidate["first"]])
+                await self.say(f"lockstep why-not {name} i={intent}: {reason}: {unmet}", Who.WAITS)
+                return reason
+        await self.say(f"lockstep why-not {name} i={intent}: nothing is missing", Who.WAITS)
+        return ""
 
     # -- what acts do to the world -------------------------------------------------
     async def whale_swaps(self, token: str, amount: int) -> int:

@@ -37,6 +37,10 @@ class ChainShow(Show):
         table.add_row("lockstep", f"pid {daemon}", pack)
         self._console.print(table)
 
+    def begins(self, at_ms: int) -> None:
+        """Moments are told from here on, unix ms."""
+        self._began_ms = at_ms
+
     def act(self, number: int, title: str) -> None:
         """An act begins."""
         self._console.print()
@@ -68,7 +72,7 @@ class ChainShow(Show):
         text = (
             "Every act came to what it must; both chains and the ledgers agree to the unit; each step took effect once"
         )
-        self._console.print(Text(f"{text}. {seconds} s.", style="bold green"), soft_wrap=True)
+        self._console.print(Text(f"{text}. {seconds} s.", style="bold green"), soft_wrap=not self._console.is_terminal)
 
     def _outcomes(self, told: Sequence[Mapping[str, Any]]) -> Table:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

@@ -30,6 +30,8 @@ _STYLES = {
     Who.WAITS: "yellow",
     Who.STAGE: "bold red",
 }
+#: Whose lines are coloured from end to end.
+_LOUD = (Who.STAGE, Who.OUTCOME, Who.COMMAND, Who.WAITS)
 #: Fields worth showing, by kind; the first that are there.
 _TELLING = {
     "intent": ("amount", "min_out"),
@@ -61,10 +63,15 @@ class Show:
 
     def happened(self, what: Happening) -> None:
         """A line of the timeline."""
-        line = Text(f"{self._when(what.at_ms)}  ", style="dim")
-        line.append(f"{what.who.value:>10}  ", style=_STYLES[what.who])
-        line.append(what.text, style=_STYLES[what.who] if what.who in (Who.STAGE, Who.OUTCOME, Who.COMMAND) else "")
-        self._console.print(line, soft_wrap=True)
+        when, who = Text(f"{self._when(what.at_ms)}  ", style="dim"), Text(f"{what.who.value:>10}  ", _STYLES[what.who])
+        text = Text(what.text, style=_STYLES[what.who] if what.who in _LOUD else "")
+        if not self._console.is_terminal:
+            self._console.print(when + who + text, soft_wrap=True)
+            return
+        # On a screen what does not fit goes on below its own beginning.
+        line = Table.grid()
+        line.add_row(when, who, text)
+        self._console.print(line)
 
     def judged(self, judgement: Judgement) -> None:
         """One intent: its outcome, where its value is, and why each command was made."""
