@@ -195,5 +195,18 @@ def circle_pending(delay: str | None = None) -> dict[str, Any]:
 CIRCLE_NOT_FOUND = {"code": 404, "error": "Message hash not found"}
 
 
+#: Whole answers, one for each of the shapes that something is told of.
+ARRIVALS: list[tuple[str, dict[str, Any]]] = [
+    ("lifi", lifi("DONE", "COMPLETED", lifi_receiving())),
+    ("lifi", lifi("DONE", "REFUNDED", lifi_receiving(USDC_ETHEREUM, 1, "9990000"))),
+    ("lifi", lifi("PENDING", "WAIT_DESTINATION_TRANSACTION")),
+    ("lifi", lifi("FAILED", "OUT_OF_GAS")),
+    ("skip", skip(skip_transfer("STATE_COMPLETED_SUCCESS", [ibc("TRANSFER_SUCCESS")], release("osmosis-1", "x", "1")))),
+    ("skip", skip(skip_transfer("STATE_COMPLETED_ERROR", [ibc("TRANSFER_FAILURE")], release("hub", "uatom", "1")))),
+    ("skip", skip_flat(skip_transfer("STATE_PENDING", [ibc("TRANSFER_PENDING")], blocking=0))),
+    ("circle", {"messages": [circle_message(), circle_pending()]}),
+]
+
+
 def body(document: object) -> bytes:
     return json.dumps(document).encode()
