@@ -14,8 +14,11 @@ from tests.unit.poll.reading import SUBJECTS, shipped
 from tests.unit.poll.samples import ARRIVALS
 
 WORDS = st.sampled_from(
-    """status substatus state NOT_FOUND INVALID PENDING DONE FAILED COMPLETED REFUNDED STATE_COMPLETED_ERROR
-    STATE_ABANDONED complete failed FAILURE messages transfers 0x""".split()
+    [
+        *("status", "substatus", "state", "messages", "transfers", "0x", "complete", "failed", "FAILURE"),
+        *("NOT_FOUND", "INVALID", "PENDING", "DONE", "FAILED", "COMPLETED", "REFUNDED"),
+        *("STATE_COMPLETED_ERROR", "STATE_ABANDONED"),
+    ]
 )
 SCALARS = (
     st.none()
