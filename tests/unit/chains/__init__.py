@@ -1,0 +1,1 @@
+"""The demonstration on live chains, as far as no chain is needed."""
