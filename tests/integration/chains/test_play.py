@@ -87,7 +87,7 @@ async def test_all_four_acts_come_to_what_they_must_to_the_unit(place: Path) -> 
 
 
 @pytest.mark.timeout(100)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 async def test_a_demonstration_that_is_interrupted_leaves_nothing_running(place: Path, number: signal.Signals) -> None:
     program = await started(place, "--act", "1")
     assert program.stdout is not None
