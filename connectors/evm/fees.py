@@ -29,6 +29,9 @@ class Market:
 def first_offer(market: Market, options: FeeOptions) -> Offer | None:
     """Twice the base fee and the tip, so that six full blocks in a row cannot outrun it; never above the cap.
 
+    Room for one replacement is left below the cap, as long as what is asked now allows it: a pool that forgets to offer
+    what it holds to its miner can be reminded by nothing else.
+
     Returns:
         None: the cap does not even pay for the next block.
     """
@@ -37,7 +40,8 @@ def first_offer(market: Market, options: FeeOptions) -> Offer | None:
         tip = options.max_fee - market.base_fee
         if tip < max(options.min_priority, 1):
             return None
-    return Offer(min(2 * market.base_fee + tip, options.max_fee), tip)
+    room = max(options.max_fee * _BPS // (_BPS + options.bump), market.base_fee + tip)
+    return Offer(min(2 * market.base_fee + tip, room), tip)
 
 
 def raised_offer(last: Offer, market: Market, options: FeeOptions) -> Offer | None:

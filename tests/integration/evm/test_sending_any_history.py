@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 
@@ -11,7 +12,8 @@ from connectors.base import SendStatus
 from connectors.evm.abi import keccak_hex
 from connectors.evm.node import NodeAwayError, NodeError
 from engine.clock import wall_ms
-from tests.support.sending import ACCOUNT, Desk, Killed, as_if_noted_long_ago, payment
+from engine.insight.chains.problems import ChainError
+from tests.support.sending import ACCOUNT, BANK, Desk, Killed, as_if_noted_long_ago, payment
 
 GWEI = 10**9
 
@@ -35,6 +37,12 @@ class History:
             (1, self.another_program_sends),
             (2, self.time_passes),
             (1, self.an_expiry),
+            (1, self.a_fork_with_another_programs),
+            (1, self.a_fork_with_ours_elsewhere),
+            (1, self.a_transaction_is_dropped),
+            (1, self.the_balance_goes),
+            (1, self.the_balance_comes),
+            (1, self.days_pass_on_the_chain),
         ]
 
     async def go(self, steps: int) -> None:
@@ -89,21 +97,56 @@ class History:
     async def a_rollback(self) -> None:
         self.desk.anvil.rollback(self.draw.randrange(1, self._deepest(5) + 1))
 
+    async def a_fork_with_another_programs(self) -> None:
+        """What was ours in the removed blocks is not in the new ones; another program's takes a nonce there."""
+        depth = self.draw.randrange(1, self._deepest(10) + 1)
+        fees = {"maxFeePerGas": hex(99 * GWEI), "maxPriorityFeePerGas": hex(GWEI), "gas": hex(21_000)}
+        other = {"from": ACCOUNT, "to": BANK, "value": "0x1"} | fees
+        with suppress(ChainError):  # it cannot pay for it
+            self.desk.anvil.rpc("anvil_reorg", depth, [[other, self.draw.randrange(depth)]])
+
+    async def a_fork_with_ours_elsewhere(self) -> None:
+        """Some of ours in the removed blocks are in the new ones too, in other blocks, in any of their versions."""
+        depth = self.draw.randrange(1, self._deepest(10) + 1)
+        first = self.desk.anvil.height - depth + 1
+        notes = sorted(self.desk.sending._book.open.values(), key=lambda note: note.nonce)
+        removed = [note for note in notes if note.mined is not None and note.mined.block >= first]
+        ours = [self.draw.choice(note.versions).raw for note in removed[: self.draw.randrange(len(removed) + 1)]]
+        places = sorted(self.draw.randrange(depth) for _ in ours)
+        with suppress(ChainError):
+            self.desk.anvil.rpc("anvil_reorg", depth, list(zip(ours, places, strict=True)))
+
+    async def a_transaction_is_dropped(self) -> None:
+        waiting = [note for note in self.desk.sending._book.open.values() if note.mined is None]
+        if waiting:
+            self.desk.anvil.rpc("anvil_dropTransaction", self.draw.choice(waiting).last.hash)
+
+    async def the_balance_goes(self) -> None:
+        self.desk.anvil.rpc("anvil_setBalance", ACCOUNT, hex(1_000))
+
+    async def the_balance_comes(self) -> None:
+        self.desk.anvil.rpc("anvil_setBalance", ACCOUNT, hex(10**24))
+
+    async def days_pass_on_the_chain(self) -> None:
+        self.desk.anvil.rpc("evm_increaseTime", 3 * 86_400)
+        self.desk.mine()
+
     def _deepest(self, wanted: int) -> int:
         """The block that holds the contract stays."""
-        if self.desk.anvil.height <= wanted:
-            self.desk.mine(wanted)
+        if self.desk.anvil.height <= wanted + 1:
+            self.desk.mine(wanted + 1)
         return wanted
 
     async def a_pool_is_emptied(self) -> None:
         self.desk.anvil.rpc("anvil_dropAllTransactions")
 
     async def gas_gets_dear(self) -> None:
-        self.desk.anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(self.draw.randrange(5, 60) * GWEI))
+        self.desk.anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(self.draw.randrange(5, 150) * GWEI))
         self.desk.mine()
 
     async def another_program_sends(self) -> None:
-        self.desk.by_another(maxFeePerGas=hex(99 * GWEI), maxPriorityFeePerGas=hex(GWEI))
+        with suppress(ChainError):  # it cannot pay for it
+            self.desk.by_another(maxFeePerGas=hex(999 * GWEI), maxPriorityFeePerGas=hex(GWEI))
 
     async def time_passes(self) -> None:
         for name in [name for name in self.desk.notebook.notes if name.startswith("tx:")]:
@@ -120,6 +163,7 @@ class History:
     async def calm(self) -> None:
         """Nothing more goes wrong, until everything is final."""
         self.desk = await self.desk.again()
+        await self.the_balance_comes()
         for command in self.commands:
             self.desk.anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
             self.desk.mine()
@@ -131,6 +175,7 @@ class History:
                 await self._settle()
         for _ in range(20):
             await self._settle()
+            await self.time_passes()
             if not self.desk.sending._book.open:
                 break
 

@@ -74,3 +74,12 @@ def test_a_replacement_goes_up_to_the_cap_where_that_still_is_enough() -> None:
     options = FeeOptions(max_fee=100 * GWEI, max_priority=5 * GWEI, bump=5_000)
     assert raised_offer(Offer(80 * GWEI, GWEI), Market(GWEI, 0), options) == Offer(100 * GWEI, 1_500_000_000)
     assert raised_offer(Offer(90 * GWEI, GWEI), Market(GWEI, 0), options) is None
+
+
+def test_an_offer_at_a_spike_leaves_room_below_the_cap_for_a_replacement() -> None:
+    offer = first_offer(Market(60 * GWEI, GWEI), OPTIONS)
+    assert offer is not None
+    assert offer.max_fee < OPTIONS.max_fee
+    assert raised_offer(offer, Market(60 * GWEI, GWEI), OPTIONS) is not None
+    at_the_cap = first_offer(Market(95 * GWEI, GWEI), OPTIONS)
+    assert at_the_cap == Offer(96 * GWEI, GWEI)
