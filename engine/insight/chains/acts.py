@@ -13,7 +13,7 @@ from engine.insight.chains.telling import short
 #: Wei. The start waits above the pack's cap.
 CAP: Final = 30 * 10**9
 _SPIKE: Final = 100 * 10**9
-#: USDX that the whale swaps in: what the pool still pays falls to about two thirds.
+#: USDX that the whale swaps in: it takes a fifth of the ETHX, and what the pool pays falls to two thirds.
 _DRAIN: Final = 12_000_000 * 10**6
 #: Seconds that an act may take from a step to the next, on a slow machine.
 _SOON, _LONG = 40, 90
@@ -27,6 +27,7 @@ class Act:
     Attributes:
         number: from 1.
         title: what it shows.
+        about: what to look for, in two sentences.
         intent: that it is about.
         verdict: it must come to.
         reason: of the verdict.
@@ -35,6 +36,7 @@ class Act:
 
     number: int
     title: str
+    about: str
     intent: str
     verdict: str
     reason: str
@@ -99,11 +101,31 @@ def _base_fee(scene: Scene, height: int) -> int:
 
 
 ACTS: Final = (
-    Act(1, "all goes well", "swap-1", "COMPLETED", "", _all_goes_well),
-    Act(2, "gas spikes, and the start waits", "swap-2", "COMPLETED", "", _gas_spikes),
+    Act(
+        1,
+        "all goes well",
+        "75,000 USDX leave home over the bridge and are swapped for ETHX in the far pool. The swap waits until deposit"
+        " and release both lie deep enough.",
+        "swap-1",
+        "COMPLETED",
+        "",
+        _all_goes_well,
+    ),
+    Act(
+        2,
+        "gas spikes, and the start waits",
+        "A block at home costs 100 gwei, and nothing starts above 30. The start waits until two blocks in a row were"
+        " below that.",
+        "swap-2",
+        "COMPLETED",
+        "",
+        _gas_spikes,
+    ),
     Act(
         3,
         "the far pool is drained while the value crosses, and it comes home",
+        "A whale takes a fifth of the far pool when the value has just arrived. It would now be paid less than it asks"
+        " for, and when that has been so for 12 seconds it goes home.",
         "swap-3",
         "REFUNDED",
         "FAR_LIQUIDITY_LOST",
@@ -112,6 +134,8 @@ ACTS: Final = (
     Act(
         4,
         "the block of the deposit is reorganised away before the gate",
+        "The relayer is quick and pays what is 2 blocks deep. Then home takes back the block of the deposit, and"
+        " nothing is swapped on what is no more.",
         "swap-4",
         "COMPLETED",
         "",

@@ -85,7 +85,7 @@ class _Play:
                 await scene.until(_READY_S, "news of both chains", lambda: len(heads) == 2)
                 show.begins(await store.time_ms())
                 for act in self._acts:
-                    show.act(act.number, act.title)
+                    show.act(act.number, act.title, act.about)
                     await act.play(scene, act.intent)
                     self._judge(scene, act)
             return await self._settle(scene, before)

@@ -41,10 +41,11 @@ class ChainShow(Show):
         """Moments are told from here on, unix ms."""
         self._began_ms = at_ms
 
-    def act(self, number: int, title: str) -> None:
+    def act(self, number: int, title: str, about: str) -> None:
         """An act begins."""
         self._console.print()
         self._console.print(Rule(Text(f"Act {number}: {title}", style="bold"), align="left", style="dim"))
+        self._console.print(Text(about, style="dim"))
 
     def settled(
         self,
