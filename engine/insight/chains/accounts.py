@@ -104,6 +104,11 @@ def by_ledgers(coordinations: Iterable[Mapping[str, Any]]) -> Counter[tuple[str,
     return found
 
 
+def kept_by_bridges(before: Balances, after: Balances) -> int:
+    """USDX that both bridges hold more than before, in base units."""
+    return sum(after[place] - before[place] for place in before if place[1:] == ("bridge", "USDX"))
+
+
 def wrong(before: Balances, after: Balances, coordinations: Sequence[Mapping[str, Any]], caused: Effects) -> list[str]:
     """What does not add up, in sentences that say by how much; empty: everything does.
 
@@ -140,7 +145,7 @@ def _not_kept(before: Balances, after: Balances, coordinations: Sequence[Mapping
         change = sum(after[n, o, a] - before[n, o, a] for n, o, a in before if (n, a) == (network, asset))
         if change:
             problems.append(f"{change} units of {asset} have appeared on {network}, held by nobody before")
-    kept = sum(after[place] - before[place] for place in before if place[1:] == ("bridge", "USDX"))
+    kept = kept_by_bridges(before, after)
     fees = sum(int(told["fees"].get("USDX", 0)) for told in coordinations)
     if kept != fees:
         problems.append(f"the bridges kept {kept} units of USDX, and the ledgers' fees are {fees}")

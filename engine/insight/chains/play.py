@@ -14,7 +14,7 @@ from rich.console import Console
 
 from engine.clock import monotonic_ms
 from engine.errors import Exit, LockstepError
-from engine.insight.chains.accounts import Balances, effects, rows, wrong
+from engine.insight.chains.accounts import Balances, effects, kept_by_bridges, rows, wrong
 from engine.insight.chains.acts import ACTS, Act
 from engine.insight.chains.ground import balances
 from engine.insight.chains.scene import Scene
@@ -109,5 +109,6 @@ class _Play:
         again = await asyncio.to_thread(self._stage.decide_again)
         scene.must(again["equal"], f"decided again, it comes out otherwise: {again['first_difference']}")
         seconds = (monotonic_ms() - self._began) // 1000
-        scene.show.settled(told, rows(before, after, told), again, scene.problems, seconds)
+        kept = kept_by_bridges(before, after)
+        scene.show.settled(told, rows(before, after, told), kept, again, scene.problems, seconds)
         return Exit.PROBLEMS if scene.problems else Exit.OK

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from engine.clock import monotonic_ms
 from engine.insight.chains.anvil import Anvil
@@ -33,6 +33,7 @@ _ANSWER_S: Final = 30
 _QUOTE: Final = "quote(address,uint256) returns (uint256)"
 _SWAP: Final = "swap(bytes32,address,uint256,uint256,address,uint256)"
 _FOREVER: Final = 2**64
+_T = TypeVar("_T")
 
 
 @dataclass
@@ -110,6 +111,16 @@ class Scene:
                     "X144", f"waited {seconds} s in vain for this: {what}", "the lines above say how far it came"
                 )
 
+    async def meanwhile(self, what: str, does: Callable[[], _T]) -> _T:
+        """Has something done that takes its time, and goes on showing what happens; its result.
+
+        Raises:
+            StageError: X144, it takes longer than 30 s.
+        """
+        doing = asyncio.create_task(asyncio.to_thread(does))
+        await self.until(_ANSWER_S, what, doing.done)
+        return doing.result()
+
     async def look(self) -> None:
         """Shows what has happened since."""
         for happening in await self.follower.since(_LOOK_MS):
@@ -153,9 +164,7 @@ class Scene:
         """Asks why a step waits, as anybody would, and shows it; the reason of the first term that is not met."""
         name = f"swap-across.{step}"
         words = ("why-not", name, f"i={intent}")
-        asking = asyncio.create_task(asyncio.to_thread(self.stage.asked, *words))
-        await self.until(_ANSWER_S, "an answer of why-not", asking.done)
-        answer: dict[str, Any] = asking.result()
+        answer: dict[str, Any] = await self.meanwhile("an answer of why-not", lambda: self.stage.asked(*words))
         for candidate in answer["candidates"]:
             if candidate["first"] is not None:
                 reason, unmet = _first_unmet(candidate["terms"][candidate["first"]])
@@ -171,7 +180,7 @@ class Scene:
         gives, gets, other = ("USDX", "ETHX", far.eth) if token == far.usd else ("ETHX", "USDX", far.usd)
         before = _holds(far.url, other, whale)
         data = call(_SWAP, "0x" + bytes(32).hex(), token, amount, 0, whale, _FOREVER)
-        await asyncio.to_thread(self._mined, self.stage.far, far.pool, data)
+        await self.meanwhile("the whale's block", lambda: self._mined(self.stage.far, far.pool, data))
         got = _holds(far.url, other, whale) - before
         paid, drawn = shown(amount, gives, DECIMALS), shown(got, gets, DECIMALS)
         await self.say(f"a whale swaps {paid} for {drawn} in the pool on {far.network}")
@@ -193,6 +202,3 @@ def _first_unmet(term: dict[str, Any]) -> tuple[str, str]:
     reads = ", ".join(f"{r['name']} = {r['text']}" for c in false[:1] for r in c["reads"])
     text = f"{false[0]['text']}" if false else term["title"]
     return str(term["reason"] or ""), f"{text} ({reads})" if reads else text
-
-
-Play = Callable[[Scene], Awaitable[None]]

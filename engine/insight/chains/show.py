@@ -51,17 +51,32 @@ class ChainShow(Show):
         self,
         told: Sequence[Mapping[str, Any]],
         rows: Sequence[Row],
+        kept: int,
         again: Mapping[str, Any],
         problems: Sequence[str],
         seconds: int,
     ) -> None:
-        """What all came to."""
+        """What all came to.
+
+        Args:
+            told: the coordinations, as ``lockstep coordinations --json`` prints them.
+            rows: the operator's balances.
+            kept: USDX that the bridges hold more than before, base units.
+            again: what ``lockstep replay`` says.
+            problems: what is not as it must be.
+            seconds: it took.
+        """
         self._console.print()
         self._console.print(Rule(Text("The accounts", style="bold"), align="left", style="dim"))
         self._console.print(self._outcomes(told))
         self._console.print()
         self._console.print(self._balances(rows))
         self._console.print()
+        fees = sum(int(one["fees"].get("USDX", 0)) for one in told)
+        sums = (
+            f"The bridges hold {self._amount(kept, 'USDX')} more; the ledgers' fees are {self._amount(fees, 'USDX')}."
+        )
+        self._console.print(Text(sums, "dim"))
         counts = f"{again['entries']} entries, {again['decisions']} decisions, {again['commands']} commands"
         word = "equal to the byte" if again["equal"] else "DIFFERENT"
         self._console.print(Text(f"Decided again from the journal alone (lockstep replay): {word}; {counts}.", "dim"))
@@ -70,9 +85,7 @@ class ChainShow(Show):
             for problem in problems:
                 self.failed(f"  {problem}")
             return
-        text = (
-            "Every act came to what it must; both chains and the ledgers agree to the unit; each step took effect once"
-        )
+        text = "Every act came to what it must; chains and ledgers agree to the unit; each step took effect once"
         self._console.print(Text(f"{text}. {seconds} s.", style="bold green"), soft_wrap=not self._console.is_terminal)
 
     def _outcomes(self, told: Sequence[Mapping[str, Any]]) -> Table:
