@@ -20,6 +20,7 @@ from connectors.evm.node import NodeAwayError, NodeError, NodeRefusedError
 from connectors.evm.nonces import who_took
 from connectors.evm.notes import Book, Mined, Note, Outcome
 from connectors.evm.pushing import Pushing
+from connectors.evm.rarely import Rarely
 from connectors.evm.receipts import outcome_of
 from connectors.evm.sending_options import SendingOptions
 from connectors.evm.telling import Teller
@@ -29,6 +30,7 @@ from engine.clock import monotonic_ms
 _LOG = logging.getLogger("lockstep.connector.evm")
 #: Of the ``transaction`` fact, by what was told of the command.
 _STATES: Final = {"done": telling.DONE, "failed": telling.FAILED, "unknown": telling.MINED}
+_AWAY: Final = "away"
 #: Waits after a node that was away double up to this.
 _LONGEST_WAIT_MS: Final = 30_000
 #: A pool is asked so often for what it is known to have, even while no block comes.
@@ -57,6 +59,7 @@ class Following:
         self._pace = pace
         self._teller = Teller(book, network)
         self.pushing = Pushing(options, chain, book, self._teller)
+        self._rarely = Rarely()
         self._woken = asyncio.Event()
         #: The head of the last whole round: what is in a block stands as it stood while no block comes.
         self._seen_head = ""
@@ -85,10 +88,14 @@ class Following:
                 try:
                     await self.round()
                     wait_ms = 0
+                    if self._rarely.is_over(_AWAY):
+                        _LOG.info("receipts are followed again", extra={"network": self._network})
                 except NodeError as error:
                     wait_ms = min(max(2 * wait_ms, self._options.poll), _LONGEST_WAIT_MS)
                     not_before_ms = monotonic_ms() + wait_ms
-                    _LOG.warning("receipts cannot be followed", extra={"network": self._network, "reason": str(error)})
+                    if self._rarely.is_due(_AWAY):
+                        fields = {"network": self._network, "reason": str(error)}
+                        _LOG.warning("receipts cannot be followed", extra=fields)
             await self._woken.wait()
 
     def _tick(self) -> None:

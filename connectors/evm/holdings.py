@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from connectors.evm.abi import AbiError, Function
 from connectors.evm.blocks import Block
 from connectors.evm.node import Call, Json, Node, NodeAwayError, NodeRefusedError, quantity
 from connectors.evm.options import BalanceOptions, PoolOptions
+from connectors.evm.rarely import Rarely
 
 _LOG = logging.getLogger("lockstep.connector.evm")
 _BALANCE_OF: Final = Function.of("balanceOf(address owner) returns (uint256 amount)")
@@ -36,12 +37,14 @@ class Holdings:
 
     Attributes:
         network: its id in facts.
+        rarely: what of the failures is said.
     """
 
     node: Node
     network: str
     balances: Sequence[BalanceOptions]
     pools: Sequence[PoolOptions]
+    rarely: Rarely = field(default_factory=Rarely)
 
     async def at(self, block: Block) -> list[HeldFact]:
         """All of them at that block; one that its contract does not answer is left out, with a line in the log.
@@ -64,7 +67,10 @@ class Holdings:
                 facts.extend(self._facts(subject, answer, block))
             except (NodeRefusedError, NodeAwayError, AbiError) as error:
                 # The others are known; this one's fact ages.
-                _LOG.warning("%s is not told: %s", _name(subject), error, extra={"network": self.network})
+                if self.rarely.is_due(_name(subject)):
+                    _LOG.warning("%s is not told: %s", _name(subject), error, extra={"network": self.network})
+            else:
+                self.rarely.is_over(_name(subject))
         return facts
 
     def _facts(self, subject: BalanceOptions | PoolOptions, answer: Json, block: Block) -> list[HeldFact]:

@@ -132,6 +132,9 @@ class Look:
             is_catching_up=is_catching_up,
         )
         draft.note(self._network.notes)
+        for incident in (each.data for each in observations if each.kind == "incident"):
+            level = logging.WARNING if incident["open"] else logging.INFO
+            _LOG.log(level, incident["reason"], extra={"network": self._options.network})
         for observation in [*observations, *held]:
             draft.observe(observation)
             await draft.flush_if_full()

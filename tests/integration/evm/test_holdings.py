@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.support.anvil import Anvil
 from tests.support.contracts import call, compiled
 from tests.support.evm_watch import Watched
@@ -59,14 +61,19 @@ async def test_a_balance_of_a_removed_block_is_replaced_by_that_of_the_new_one(
     assert watched.notebook.fact("balance")["block_hash"] == anvil.block()["hash"]
 
 
-async def test_a_contract_that_does_not_answer_keeps_nothing_else_back(anvil: Anvil, watching: Watching) -> None:
+async def test_a_contract_that_does_not_answer_keeps_nothing_else_back(
+    anvil: Anvil, watching: Watching, caplog: pytest.LogCaptureFixture
+) -> None:
     nobody = "0x" + "77" * 20
     configured: dict[str, Any] = {
         "balances": [{"address": OWNER, "asset": "usdc", "token": nobody}, {"address": OWNER, "asset": "eth"}],
         "pools": [{"venue": "dex", "address": nobody, "assets": ["usdc", "weth"]}],
     }
     watched = watching(**configured)
-    await watched.look()
+    for _ in range(3):
+        anvil.mine()
+        await watched.look()
     assert [fact["asset"] for fact in watched.notebook.facts("balance")] == ["eth"]
     assert watched.notebook.facts("liquidity") == []
+    assert sum("is not told" in line for line in caplog.messages) == 2
     assert watched.notebook.fact("network")["state"] == "ok"
