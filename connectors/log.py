@@ -32,6 +32,7 @@ class LogConnector(Connector):
             "arguments": command.arguments(),
             "rule": command.rule,
             "coordination": command.coordination,
+            "expires": command.expires_ms,
             "attempt": command.attempt,
         }
         _LOG.info("command", extra=fields)

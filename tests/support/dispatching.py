@@ -15,7 +15,9 @@ from engine.errors import Retry
 from engine.model.journal import ZERO_ID, ChangeSet, Committed, Cursor, OutboxCommand, StreamId
 from engine.model.signing import verify
 from engine.runtime.dispatch import Dispatch
+from engine.runtime.notebooks import DurableNotebook
 from engine.runtime.results import ResultWriter
+from engine.runtime.timers import AlarmClock
 from engine.settings import Settings
 from engine.store.leases import Leading
 from engine.store.redis_store import RedisStore
@@ -54,6 +56,9 @@ class Bench:
     registry: Registry | None = None
     paused: set[str] = field(default_factory=set)
     dispatch: Dispatch | None = None
+    #: Dispatch's own way to Redis, if it is not that of the test.
+    wired: RedisStore | None = None
+    clock: AlarmClock = field(default_factory=AlarmClock)
     results: list[Result] = field(default_factory=list)
     _read: StreamId = ZERO_ID
     _commits: int = 0
@@ -82,6 +87,8 @@ class Bench:
     @asynccontextmanager
     async def dispatching(self) -> AsyncIterator[Dispatch]:
         """Dispatch runs inside; it is stopped at the end, and its fault is raised."""
+        self.clock = AlarmClock()
+        self.clock.start()
         self.dispatch = self.make()
         running = asyncio.create_task(self.dispatch.run())
         try:
@@ -92,11 +99,30 @@ class Bench:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
             self.dispatch = None
+            self.clock.stop()
 
     def make(self) -> Dispatch:
         """Dispatch under this epoch."""
-        results = ResultWriter(self.store, self.epoch, SECRET)
-        return Dispatch(self.store, self.settings, results, lambda: self.paused, self.epoch, self.registry)
+        store = self.wired or self.store
+        results = ResultWriter(store, self.epoch, SECRET)
+        paused = lambda: self.paused  # noqa: E731
+        return Dispatch(store, self.settings, results, paused, self.epoch, self.registry, self.surroundings)
+
+    def surroundings(self, name: str, options: Mapping[str, Any]) -> ConnectorContext:
+        """What a connector of that name is built from, as the daemon would have it."""
+        notebook = DurableNotebook(self.wired or self.store, name, self.epoch, self._no_lag)
+
+        def pace(what: str, every_ms: int, wake: Callable[[], None]) -> None:
+            self.clock.every(f"{name}:{what}", every_ms, wake)
+
+        return ConnectorContext(name, options, self._sink, notebook, pace)
+
+    async def _no_lag(self) -> int:
+        return 0
+
+    async def _sink(self, command: OutgoingCommand) -> bool:
+        store = self.wired or self.store
+        return await store.send_redis(command.id, command.connector, command.epoch) == "sent"
 
     async def until(self, holds: Callable[[list[Result]], bool]) -> list[Result]:
         """Reads the journal until that holds of all results so far."""
