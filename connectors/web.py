@@ -6,8 +6,10 @@ the connection goes to an address that the guard has checked, under the host's o
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
@@ -46,6 +48,14 @@ class Answer:
     was_cut: bool
 
 
+@dataclass(slots=True)
+class _Client:
+    """One host's connections, and how many requests are under way on them."""
+
+    client: httpx.AsyncClient
+    requests: int = 0
+
+
 class Web:
     """Asks configured URLs. One client a host, for a TLS connection stands for the name it was checked under."""
 
@@ -68,7 +78,7 @@ class Web:
             self._tls = ssl.create_default_context(cafile=ca_file)
         except (OSError, ssl.SSLError) as error:
             raise ConfigError("C162", f"{ca_file}: {error}", "name a PEM file with certificates") from error
-        self._clients: dict[Target, httpx.AsyncClient] = {}
+        self._clients: dict[Target, _Client] = {}
 
     async def ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
         """One request and its answer; whatever its status, it is an answer.
@@ -88,11 +98,12 @@ class Web:
             extensions={"sni_hostname": target.host, "timeout": self._timeout.as_dict()},
         )
         try:
-            response = await self._client(target).send(request, stream=True, follow_redirects=False)
-            try:
-                return await self._read(response)
-            finally:
-                await response.aclose()
+            async with self._using(target) as client:
+                response = await client.send(request, stream=True, follow_redirects=False)
+                try:
+                    return await self._read(response)
+                finally:
+                    await response.aclose()
         except _NEVER_LEFT as error:
             raise NotSentError("N110", f"{target.host}: {_said(error)}", "", Retry.LATER) from error
         except httpx.HTTPError as error:
@@ -100,17 +111,33 @@ class Web:
 
     async def close(self) -> None:
         """Closes every connection."""
-        for client in self._clients.values():
-            await client.aclose()
+        for each in self._clients.values():
+            await each.client.aclose()
         self._clients.clear()
 
-    def _client(self, target: Target) -> httpx.AsyncClient:
-        client = self._clients.get(target)
-        if client is None:
+    @asynccontextmanager
+    async def _using(self, target: Target) -> AsyncIterator[httpx.AsyncClient]:
+        """That host's client. One of which a request is cut off is used for no other.
+
+        The library keeps the place of a connection that was cut off while it was opened, for ever: after as many as it
+        may have, nothing would leave any more.
+        """
+        used = self._clients.get(target)
+        if used is None:
             limits = httpx.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_CONNECTIONS)
-            client = httpx.AsyncClient(verify=self._tls, trust_env=False, limits=limits)
-            self._clients[target] = client
-        return client
+            used = _Client(httpx.AsyncClient(verify=self._tls, trust_env=False, limits=limits))
+            self._clients[target] = used
+        used.requests += 1
+        try:
+            yield used.client
+        except asyncio.CancelledError:
+            if self._clients.get(target) is used:
+                del self._clients[target]
+            raise
+        finally:
+            used.requests -= 1
+            if not used.requests and self._clients.get(target) is not used:
+                await used.client.aclose()
 
     async def _read(self, response: httpx.Response) -> Answer:
         body = bytearray()

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from connectors.base import Capabilities, Connector, ConnectorContext, OutgoingCommand, SendResult, SendStatus
@@ -112,10 +113,10 @@ class Bench:
         """What a connector of that name is built from, as the daemon would have it."""
         notebook = DurableNotebook(self.wired or self.store, name, self.epoch, self._no_lag)
 
-        def pace(what: str, every_ms: int, wake: Callable[[], None]) -> None:
-            self.clock.every(f"{name}:{what}", every_ms, wake)
+        return ConnectorContext(name, options, self._sink, notebook, partial(self._pace, name))
 
-        return ConnectorContext(name, options, self._sink, notebook, pace)
+    def _pace(self, connector: str, name: str, every_ms: int, wake: Callable[[], None]) -> None:
+        self.clock.every(f"{connector}:{name}", every_ms, wake)
 
     async def _no_lag(self) -> int:
         return 0

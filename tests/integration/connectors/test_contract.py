@@ -17,11 +17,20 @@ from tests.support.worlds.stage import Stage
 IDS = [f"c{n}" for n in range(1, 6)]
 #: A send that takes more turns of the event loop than that is cut off at these, not at each.
 MANY_TURNS = 24
+#: Sends that hang at once, more than any connector has connections; and how many are made again.
+HANGING = 100
+CHECKED = 10
+
+
+def meeting(trouble: Trouble) -> pytest.MarkDecorator:
+    """The connectors whose far sides can do that."""
+    able = [name for name, world in WORLDS.items() if trouble not in world.cannot]
+    return pytest.mark.parametrize("world", able, indirect=True)
 
 
 def built(stage: Stage) -> Connector:
     """As the daemon builds it."""
-    return stage.world.kind(stage.bench.surroundings(stage.world.type, stage.world.options()))
+    return stage.world.kind(stage.bench.surroundings(stage.world.name, stage.world.options()))
 
 
 async def taken(stage: Stage, n: int) -> OutgoingCommand:
@@ -71,7 +80,8 @@ async def test_many_sends_at_once_do_not_mix(stage: Stage) -> None:
 async def test_a_send_cut_off_at_any_await_can_be_made_again(stage: Stage) -> None:
     connector = built(stage)
     await connector.start()
-    turns, ids, was_done = 0, [], False
+    ids: list[str] = []
+    turns, was_done = 0, False
     while not was_done:
         turns += 1 if turns < MANY_TURNS else turns // 2
         command = await taken(stage, len(ids) + 1)
@@ -96,6 +106,26 @@ async def test_it_can_be_stopped_right_after_sends_were_cut_off(stage: Stage) ->
     await asyncio.gather(*sends, return_exceptions=True)
     await connector.stop()
     assert set(await stage.world.effects()) <= {f"c{n}" for n in range(5)}
+
+
+@meeting(Trouble.HANGS)
+async def test_sends_that_hung_and_were_cut_off_over_and_over_leave_a_connector_that_can_send(stage: Stage) -> None:
+    """More than it may have connections, files or threads."""
+    connector = built(stage)
+    await connector.start()
+    commands = [await taken(stage, n) for n in range(1, HANGING + 1)]
+    stage.world.meet(Trouble.HANGS, *(command.id for command in commands))
+    for _ in range(2):
+        hanging = [asyncio.create_task(connector.send(command)) for command in commands]
+        await asyncio.wait(hanging, timeout=0.1)
+        for each in hanging:
+            each.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
+    stage.world.mend()
+    for command in commands[:CHECKED]:
+        assert is_an_answer(await connector.send(command))
+    assert set(await stage.world.effects()) >= {command.id for command in commands[:CHECKED]}
+    await connector.stop()
 
 
 @pytest.mark.parametrize("kind", [world.kind for world in WORLDS.values()])
@@ -157,7 +187,7 @@ async def test_what_lapses_between_two_tries_that_failed_ends_by_name_and_never_
     expires_ms = await stage.bench.store.time_ms() + 400 if how == "expired" else None
     async with stage.dispatching(retry={"tries": "9", "base": "1h", "cap": "1h"}) as dispatch:
         await stage.bench.commit(stage.command(1, expires_ms=expires_ms))
-        await stage.bench.eventually(lambda: bool(stage.world.tries.made) and dispatch.waiting[stage.world.type] == 1)
+        await stage.bench.eventually(lambda: bool(stage.world.tries.made) and dispatch.waiting[stage.world.name] == 1)
         if how == "withdrawn":
             await stage.bench.commit(withdrawn=("c1",))
         await stage.ended("c1")

@@ -15,7 +15,7 @@ from tests.support.worlds.redis import RedisWorld
 
 #: By type. A connector joins the suite by its entry here.
 WORLDS: Final[Mapping[str, type[World]]] = {
-    world.type: world for world in (LogWorld, RedisWorld, HttpWorld, EvmWorld, SpoolWorld)
+    world.name: world for world in (LogWorld, RedisWorld, HttpWorld, EvmWorld, SpoolWorld)
 }
 
 __all__ = ["WORLDS", "Place", "Trouble", "World"]

@@ -52,8 +52,8 @@ class Tries:
 class World(ABC):
     """One type of connector. A subclass and its entry in ``WORLDS`` put it through the whole suite."""
 
-    #: As the configuration has it; also the name that commands are addressed to.
-    type: ClassVar[str]
+    #: The type as the configuration has it; also the name that commands are addressed to.
+    name: ClassVar[str]
     #: The class behind it.
     kind: ClassVar[type[Connector]]
     #: What a command that took effect is told to be.
@@ -66,6 +66,8 @@ class World(ABC):
     lost: ClassVar[str] = "unknown"
     #: Troubles that cannot come about, and why.
     cannot: ClassVar[Mapping[Trouble, str]] = {}
+    #: What hung is done once all is well; else it fails, and is tried again.
+    resumes: ClassVar[bool] = True
     #: How many commands make a crowd: enough to fill every bound, and quick enough.
     crowd: ClassVar[int] = 300
     #: Further keys of its configuration.
@@ -97,7 +99,7 @@ class World(ABC):
 
     def meet(self, trouble: Trouble, *ids: str) -> None:
         """From now on this happens to commands, to these at least."""
-        assert trouble is Trouble.LOSES, f"{self.type} cannot {trouble.value}"
+        assert trouble is Trouble.LOSES, f"{self.name} cannot {trouble.value}"
         self.tries.loses_answers = True
 
     def mend(self) -> None:
@@ -107,9 +109,11 @@ class World(ABC):
     # -- for the suite ---------------------------------------------------------------
     def recorded(self) -> type[Connector]:
         """Its class, whose sends are counted on their way in."""
-        tries, known, real = self.tries, self.known, self.kind
+        tries, known, real, mine = self.tries, self.known, self.kind, self.name
 
         async def send(connector: Connector, command: OutgoingCommand) -> SendResult:
+            if connector.name != mine:
+                return await real.send(connector, command)
             tries.made.append(command)
             known.add(command.id)
             tries.at_ms.append(monotonic_ms())
@@ -129,4 +133,4 @@ class World(ABC):
 
     def configuration(self, **limits: Any) -> dict[str, Any]:  # noqa: ANN401 - as in the file
         """Its part of the configuration."""
-        return {"type": self.type, "options": self.options(), **self.limits, **limits}
+        return {"type": self.name, "options": self.options(), **self.limits, **limits}

@@ -20,7 +20,7 @@ _SENDING = b"eth_sendRawTransaction"
 class EvmWorld(World):
     """An effect is what the contract has counted under a command's id, once a block came."""
 
-    type = "evm"
+    name = "evm"
     kind = EvmConnector
     success = frozenset({"submitted", "sent"})
     lost = "sent"
@@ -33,6 +33,7 @@ class EvmWorld(World):
         self._line: Line
 
     async def open(self) -> None:
+        self._anvil.rpc("anvil_dropAllTransactions")  # of the test before
         self._purse = await asyncio.to_thread(self._anvil.deploy, compiled("purse").creation())
         self._line = await Line(lambda: asyncio.open_connection("127.0.0.1", self._anvil.port)).__aenter__()
 
@@ -72,7 +73,7 @@ class EvmWorld(World):
         return sorted(found)
 
     async def expiry_at_receiver(self, command_id: str) -> int | None:
-        notes = await self.place.store.read_notes(self.type)
+        notes = await self.place.store.read_notes(self.name)
         expires: int | None = json.loads(notes[f"tx:{command_id}"])["expires_ms"]
         return expires
 

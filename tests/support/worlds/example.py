@@ -6,8 +6,9 @@ import asyncio
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from connectors.base import Connector
 from tests.support.line import Trouble
@@ -34,10 +35,11 @@ def example(name: str) -> type[Connector]:
 class SpoolWorld(World):
     """An effect is a file."""
 
-    type = "spool"
+    name = "spool"
     kind = example("SpoolConnector")
     success = frozenset({"sent"})
-    cannot = {Trouble.REFUSES: "a directory takes what it is given"}
+    resumes = False
+    cannot: ClassVar[Mapping[Trouble, str]] = {Trouble.REFUSES: "a directory takes what it is given"}
 
     async def open(self) -> None:
         self._pipes: list[Path] = []

@@ -16,7 +16,7 @@ from tests.support.worlds.base import Place, World
 class HttpWorld(World):
     """An effect is an id that came for the first time."""
 
-    type = "http"
+    name = "http"
     kind = HttpConnector
     success = frozenset({"done"})
 

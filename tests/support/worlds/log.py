@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from connectors.log import LogConnector
 from tests.support.line import Trouble
@@ -17,12 +18,15 @@ DAEMON_LOG = "daemon.log"
 class LogWorld(World):
     """An effect is an id that was logged: a line may come twice, and says whose it is."""
 
-    type = "log"
+    name = "log"
     kind = LogConnector
     success = frozenset({"done"})
     used_up = "unknown"
     lapsed = frozenset({"unknown"})
-    cannot = {Trouble.REFUSES: "a log takes what it is given", Trouble.HANGS: "it is written before anything else runs"}
+    cannot: ClassVar[Mapping[Trouble, str]] = {
+        Trouble.REFUSES: "a log takes what it is given",
+        Trouble.HANGS: "it is written before anything else runs",
+    }
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)

@@ -33,9 +33,9 @@ class Stage:
     async def dispatching(self, drain: str = "100ms", **limits: Any) -> AsyncIterator[Dispatch]:  # noqa: ANN401 - as in the file
         """Dispatch runs inside, with these limits of the connector; the next epoch leads from then on."""
         await self.bench.lead()
-        self.bench.registry = Registry({self.world.type: self.world.recorded()})
+        self.bench.registry = Registry({self.world.name: self.world.recorded()})
         configured = self.world.configuration(**{**_QUICK, **limits})
-        connectors = {self.world.type: configured, BESIDE: {"type": "redis"}}
+        connectors = {self.world.name: configured, BESIDE: {"type": "redis"}}
         self.bench.settings = Settings.model_validate({"connectors": connectors, "dispatch": {"drain": drain}})
         async with self.bench.dispatching() as dispatch:
             yield dispatch
@@ -43,7 +43,7 @@ class Stage:
     def command(self, n: int, **changes: Any) -> OutboxCommand:  # noqa: ANN401 - any field
         """Command ``c<n>`` for the connector under test."""
         self.world.known.add(f"c{n}")
-        return outgoing(n, self.world.type, **changes)
+        return outgoing(n, self.world.name, **changes)
 
     async def ended(self, *ids: str) -> None:
         """Waits until something was told of each."""
