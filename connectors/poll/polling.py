@@ -178,10 +178,12 @@ class Polling:
 
     async def _end(self, watched: Watched, facts: tuple[Fact, ...], now: int) -> None:
         change = self._well(watched, now)
-        change.observations += self._observed(watched, facts, now)
-        change.notes[_SEEN] = str(self._seen_ms)
-        await self._book.end(watched.subject, change.notes, change.observations)
-        _LOG.info("need not be asked any more", extra={"connector": self._name, "subject": watched.subject.id})
+        notes = {**change.notes, _SEEN: str(self._seen_ms)}
+        observations = [*change.observations, *self._observed(watched, facts, now)]
+        if await self._book.end(watched.subject, notes, observations):
+            _LOG.info("need not be asked any more", extra={"connector": self._name, "subject": watched.subject.id})
+        else:
+            await self._write(change)
 
     def _observed(self, watched: Watched, facts: tuple[Fact, ...], now: int) -> list[Observation]:
         if not watched.subject.is_fixed and self._book.tracked.get(watched.subject.id) is not watched.subject:
@@ -233,7 +235,8 @@ class Polling:
         """It never came to an end that this API would tell. That is no failure of it, and people should look."""
         reason = f"C187 not asked about any more after {self._options.give_up_after} ms without an end"
         change = self._incidents.left_open(subject.incident, reason, now, subject.intent)
-        await self._book.end(subject, change.notes, change.observations)
+        if not await self._book.end(subject, change.notes, change.observations):
+            return
         fields = {"connector": self._name, "subject": subject.id, "code": "C187"}
         _LOG.warning("given up", extra=fields | {"hint": "track it again if it is still worth asking"})
 

@@ -140,13 +140,18 @@ class Book:
             await self._write(command_id, {_SUBJECT + subject_id: None})
             self.tracked.pop(subject_id, None)
 
-    async def end(self, subject: Subject, notes: Mapping[str, str | None], observations: list[Observation]) -> None:
-        """It need not be asked about any more, and the journal learns why, together."""
+    async def end(self, subject: Subject, notes: Mapping[str, str | None], observations: list[Observation]) -> bool:
+        """It need not be asked about any more, and the journal learns why, together.
+
+        Returns:
+            False: it was tracked otherwise, or no more, meanwhile; nothing was written.
+        """
         async with self._lock:
             if self.tracked.get(subject.id) is not subject:
-                return
+                return False
             await self.notebook.write({**notes, _SUBJECT + subject.id: None}, observations)
             del self.tracked[subject.id]
+            return True
 
     async def _write(self, command_id: str, notes: dict[str, str | None]) -> None:
         notes[_COMMAND + command_id] = str(self._next)
