@@ -88,13 +88,17 @@ class PollConnector(Connector):
     async def recall(self, command_id: str) -> SendResult:
         """It was noted, or had no effect."""
         await self._book.read()
+        await self._book.settled()
         if self._book.knows(command_id):
             return SendResult(SendStatus.DONE)
         return SendResult(SendStatus.FAILED, {"reason": "it expired, or was withdrawn, before it was noted"})
 
     async def stop(self) -> None:
-        """Closes its connections."""
-        await self._web.close()
+        """Finishes what it was noting, and closes its connections."""
+        try:
+            await self._book.settled()
+        finally:
+            await self._web.close()
 
     def _fixed_subject(self, fields: dict[str, str], index: int, owner: str) -> Subject:
         try:

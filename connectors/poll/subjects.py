@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -98,6 +98,7 @@ class Book:
     _is_read: bool = False
     # What changes which subjects there are waits for what is being written of that.
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _writes: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def read(self) -> None:
         """Takes up what was noted; once, later calls do nothing."""
@@ -128,15 +129,41 @@ class Book:
 
     async def track(self, command_id: str, subject: Subject) -> None:
         """It is asked about from now on, in the place of one with the same id."""
+        await self._kept(self._track(command_id, subject))
+
+    async def untrack(self, command_id: str, subject_id: str) -> None:
+        """It is not asked about any more."""
+        await self._kept(self._untrack(command_id, subject_id))
+
+    async def settled(self) -> None:
+        """Waits for what is being written for commands, also for those whose sends were cut off meanwhile."""
+        await asyncio.gather(*self._writes, return_exceptions=True)
+
+    async def _kept(self, writing: Coroutine[Any, Any, None]) -> None:
+        """What was begun is finished though the send is cut off: memory and notebook must not come to differ."""
+        task = asyncio.ensure_future(writing)
+        self._writes.add(task)
+        task.add_done_callback(self._written)
+        await asyncio.shield(task)
+
+    def _written(self, task: asyncio.Task[None]) -> None:
+        self._writes.discard(task)
+        if not task.cancelled():
+            task.exception()  # of a send that was cut off, nobody else hears of it
+
+    async def _track(self, command_id: str, subject: Subject) -> None:
         async with self._lock:
+            if self.knows(command_id):
+                return
             row = {"fields": dict(subject.fields), "since": subject.since_ms}
             note = json.dumps(row, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
             await self._write(command_id, {_SUBJECT + subject.id: note})
             self.tracked[subject.id] = subject
 
-    async def untrack(self, command_id: str, subject_id: str) -> None:
-        """It is not asked about any more."""
+    async def _untrack(self, command_id: str, subject_id: str) -> None:
         async with self._lock:
+            if self.knows(command_id):
+                return
             await self._write(command_id, {_SUBJECT + subject_id: None})
             self.tracked.pop(subject_id, None)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Observation, SendStatus
+from connectors.base import Observation, SendResult, SendStatus
 from connectors.poll import subjects as subjects_module
 from engine.errors import LeaseLostError, Retry
 from tests.support.believing import BelievingNotebook, CutOffError
@@ -79,6 +79,31 @@ async def test_the_same_command_again_changes_nothing(clocks: Clocks, tmp_path: 
         assert await stand.after(5_000) == 0, "nor in another life"
         assert (await stand.connector.recall("c1")).status is SendStatus.DONE
         assert (await stand.connector.recall("c9")).status is SendStatus.FAILED
+
+
+async def test_a_send_that_was_cut_off_while_it_noted_is_answered_for(clocks: Clocks, tmp_path: Path) -> None:
+    class Slow(BelievingNotebook):
+        goes_on = asyncio.Event()
+
+        async def write(self, notes: Mapping[str, str | None], observations: Sequence[Observation] = ()) -> None:
+            await self.goes_on.wait()
+            await super().write(notes, observations)
+
+    async with polling(clocks, tmp_path, pending) as stand:
+        slow = stand.context_notebook = Slow()
+        await stand.restart()
+        cut = asyncio.create_task(stand.command("track", "c1", tx="0x1"))
+        recalls: list[asyncio.Task[SendResult]] = []
+        for _ in range(5):
+            await asyncio.sleep(0)
+            recalls.append(asyncio.create_task(stand.connector.recall("c1")))
+        cut.cancel()
+        await asyncio.gather(cut, return_exceptions=True)
+        slow.goes_on.set()
+        assert (await stand.connector.recall("c1")).status is SendStatus.DONE
+        assert (await asyncio.gather(*recalls))[-1].status is SendStatus.DONE
+        assert "subject:0x1" in slow.notes
+        assert await stand.after(1_000) == 1
 
 
 async def test_subjects_survive_and_are_told_again_as_they_were(clocks: Clocks, tmp_path: Path) -> None:
