@@ -12,8 +12,6 @@ from engine.errors import ConfigError
 
 #: Entry point group in which a package offers its connectors.
 GROUP = "lockstep.connectors"
-#: What a connector name that nobody configured is: an executor service that reads a stream.
-DEFAULT_TYPE = "redis"
 #: There without any package, so that a checkout that was never installed works.
 BUILT_IN: Mapping[str, type[Connector]] = {"log": LogConnector, "redis": RedisConnector}
 

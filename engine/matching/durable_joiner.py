@@ -176,7 +176,7 @@ class DurableJoiner:
         try:
             return Session.start(self._rules)
         except (LibraryError, MemoryError) as error:
-            raise JoinError("M101", f"the joining library failed: {error}") from error
+            raise JoinError.failed(f"failed: {error}") from error
 
     def _put(self, session: Session, handle: int, kind: str, values: Sequence[Hashable]) -> list[tuple[int, Tuple]]:
         try:
@@ -185,12 +185,12 @@ class DurableJoiner:
             # The library has lost a table by now; deleting the session would read it. Its memory is given up.
             self._rules.abandon(session.sid)
             self._forsake(session)
-            raise JoinError("M101", "the joining library is out of memory") from error
+            raise JoinError.failed("is out of memory") from error
         except BaseException as error:
             # Also when interrupted: the session may be locked half-way and lack what the fact would have grounded.
             self._forsake(session)
             if isinstance(error, LibraryError):
-                raise JoinError("M101", f"the joining library failed: {error}") from error
+                raise JoinError.failed(f"failed: {error}") from error
             raise
 
     def _forsake(self, session: Session) -> None:
@@ -211,4 +211,4 @@ class DurableJoiner:
         try:
             self._rules.delete(session.sid)
         except LibraryError as error:
-            raise JoinError("M101", f"the joining library failed to drop a session: {error}") from error
+            raise JoinError.failed(f"failed to drop a session: {error}") from error

@@ -33,6 +33,17 @@ LibraryError: Final = _engine.error
 class JoinError(LockstepError):
     """The joining library failed (M101, M102) or is full (M103); the joiner is as it was before the call."""
 
+    @classmethod
+    def failed(cls, what: str) -> JoinError:
+        """M101: the library did what it should not.
+
+        Args:
+            what: what went wrong, as it said.
+        """
+        return cls(
+            "M101", f"the joining library {what}", "start the daemon again; if that does not help, report it"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Projection:
@@ -89,7 +100,7 @@ class Ruleset:
         try:
             self._handle: int = _engine.create_ruleset(name, json.dumps(rules))
         except (LibraryError, MemoryError) as error:
-            raise JoinError("M101", f"the joining library refused the shapes: {error}") from error
+            raise JoinError.failed(f"refused the shapes: {error}") from error
 
     def open(self) -> str:
         """Take a session id that is not in use and is not the last one used."""

@@ -92,7 +92,8 @@ def read_state(
             kept = decode_claim(record)
             values = decoder.decode(kept.data)
         except (ValueError, FactRejectedError) as error:
-            raise StoreError("S201", f"the record of fact {name!r} cannot be read: {error}") from error
+            hint = "another hand changed it: `lockstep replay` shows what it should be"
+            raise StoreError("S201", f"the record of fact {name!r} cannot be read: {error}", hint) from error
         claim = Claim(kept.source, values, kept.observed_at, kept.seq, kept.position, kept.data)
         state.claims.append((kind, claim))
     for name, record in active:

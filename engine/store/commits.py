@@ -124,11 +124,6 @@ class Commits(Part):
         record: bytes | None = await self._wire.call("HGET", self._keys.done, identity)
         return record
 
-    async def get_fact(self, field: bytes) -> bytes | None:
-        """One record of ``facts``."""
-        record: bytes | None = await self._wire.call("HGET", self._keys.facts, field)
-        return record
-
     async def count_facts(self) -> int:
         """How many records ``facts`` holds."""
         return int(await self._wire.call("HLEN", self._keys.facts))

@@ -29,11 +29,6 @@ def per_second(name: str) -> Callable[[Result], str]:
     return lambda result: f"{result[name]:,}/s"
 
 
-def micro(name: str) -> Callable[[Result], str]:
-    """Nanoseconds as µs."""
-    return lambda result: f"{result[name] // 1_000:,} µs"
-
-
 def _span(result: Result) -> str:
     return f"{result['p50_ns'] // 1_000:,} / {result['p99_ns'] // 1_000:,} µs"
 

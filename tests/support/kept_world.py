@@ -9,7 +9,7 @@ from engine.coordination.driver import Driver
 from engine.matching.engine import Engine
 from engine.matching.joins import PythonJoiner
 from engine.matching.surroundings import Surroundings
-from engine.model.journal import ChangeSet, Cursor, StreamId
+from engine.model.journal import ChangeSet, StreamId
 from engine.packs.bundle import load_paths
 from engine.runtime.timers import ScheduleTimes
 from engine.store.commits import CommittedState
@@ -74,10 +74,6 @@ class KeptWorld(JournalEngine):
     async def get_revision(self, revision: str) -> bytes | None:
         """The canonical form of the packs."""
         return self.blob if revision == self.rulebase.revision else None
-
-    async def committed_at(self) -> Cursor:
-        """The cursor."""
-        return self.cursor
 
     async def time_ms(self) -> int:
         """The instant of the last entry."""

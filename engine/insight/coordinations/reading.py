@@ -77,7 +77,8 @@ def _read(name: bytes, record: bytes) -> dict[str, Any]:
     try:
         kept: dict[str, Any] = json.loads(record)
     except ValueError as error:
-        raise StoreError("S201", f"the record of {name!r} cannot be read: {error}") from error
+        hint = "another hand changed it: `lockstep replay` shows what it should be"
+        raise StoreError("S201", f"the record of {name!r} cannot be read: {error}", hint) from error
     return kept
 
 

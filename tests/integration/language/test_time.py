@@ -8,8 +8,6 @@ from tests.integration.language.conftest import MakeDaemon, MakeWorld
 from tests.integration.language.shop import pack, rule
 from tests.support.world import START, World
 
-SECOND = 1_000
-
 
 @pytest.mark.parametrize(("age", "fires"), [(30_000, [30_000]), (30_001, [])])
 def test_fresh_30s_holds_at_an_age_of_30_seconds_and_not_a_millisecond_later(

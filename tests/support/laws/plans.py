@@ -21,8 +21,6 @@ from engine.packs.sources import Source, to_blob
 Doc = dict[str, Any]
 Draw = st.DrawFn
 
-#: Steps by name, in the order of the file.
-NAMES: Final = ("a", "b", "c", "d")
 #: Gates that conditions wait for.
 GATES: Final = ("g0", "g1")
 

@@ -10,10 +10,6 @@ NO_NOTE = "- order: o\n- without: note\n  as: x\n  where: x.id == o.id"
 NOTE = "- assert: note\n  with: {id: =o.id}"
 
 
-def two_rules(first: str, second: str) -> str:
-    return f"{ORDERS}\nrules:\n{first}\n{second}\n"
-
-
 def test_a_rule_that_asserts_what_it_stands_on_is_named(tmp_path: Path) -> None:
     problem = load(tmp_path, rule_text(NO_NOTE, NOTE)).problems[0]
     assert problem.code == "E330"
