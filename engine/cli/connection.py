@@ -13,7 +13,6 @@ from engine.insight.status import JournalEnds, Status, status_of
 from engine.model.journal import StreamId
 from engine.model.kinds import Kind
 from engine.model.rules import RuleBase
-from engine.packs.bundle import load_blob
 from engine.settings import Settings
 from engine.store.data_directory import DataDirectory
 from engine.store.redis_store import RedisStore, connect_with_backoff
@@ -65,7 +64,12 @@ async def rulebase_of(store: RedisStore) -> RuleBase:
     """The rule base in force; an empty one when there is none yet."""
     revision = await store.revision_in_force()
     blob = await store.get_revision(revision) if revision else None
-    return load_blob(blob) if blob else RuleBase("")
+    if blob is None:
+        return RuleBase("")
+    # Most commands never read packs, and should not wait for what reads them.
+    from engine.packs.bundle import load_blob
+
+    return load_blob(blob)
 
 
 async def page(store: RedisStore) -> Status:

@@ -5,28 +5,28 @@ from __future__ import annotations
 import sys
 import tempfile
 import traceback
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from engine.cli import check, coordinations, explain, journal, look, operate, replay, rulebase, run, testing, why
+from engine.cli.commands import Commands
 from engine.cli.output import failure, note
 from engine.errors import Exit, LockstepError
 
 app = typer.Typer(
     name="lockstep",
+    cls=Commands,
     help="A reactive rules engine for execution coordination across networks.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (run, check, testing, rulebase, journal, look, coordinations, explain, why, operate, replay):
-    group.register(app)
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(f"lockstep {version('lockstep')}")
         raise typer.Exit
 

@@ -40,9 +40,7 @@ class JoinError(LockstepError):
         Args:
             what: what went wrong, as it said.
         """
-        return cls(
-            "M101", f"the joining library {what}", "start the daemon again; if that does not help, report it"
-        )
+        return cls("M101", f"the joining library {what}", "start the daemon again; if that does not help, report it")
 
 
 @dataclass(frozen=True, slots=True)
