@@ -294,6 +294,13 @@ class Case:
         """No verdict stands."""
         return self.ended_at is None
 
+    @property
+    def has_begun(self) -> bool:
+        """Something was commanded, or value moves or has moved; what time alone confirmed is no beginning."""
+        runs = (step.run for step in self.steps.values() if not step.is_dropped)
+        is_still = all(run.status in ("idle", "confirmed") for run in runs) and not self.ledger.has_moved
+        return self.first_command_at is not None or not is_still
+
     def has_gone_on(self, step: StepCase) -> bool:
         """Nothing of what the step brought is where it brought it: a later step, or its undo, has taken it on."""
         run = step.run

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from engine.coordination.case import Case, Run, StepCase
-from engine.coordination.evaluate import Bound, Surroundings, evaluate, wire
+from engine.coordination.evaluate import Surroundings, evaluate, wire
 from engine.coordination.ledger import Amount
 from engine.coordination.outline import Outline
 from engine.coordination.story import note
@@ -79,7 +79,7 @@ class Desk:
 
     # -- values ------------------------------------------------------------------
     def around(self, step: str = "", *runs: Run | None, ledger: Callable[..., int] | None = None) -> Surroundings:
-        """What the plan's values may read: ``for`` facts as they are now, and what these runs have bound.
+        """What the plan's values may read: ``for`` facts as last known, and what these runs have bound.
 
         Args:
             step: name of the step.
@@ -87,11 +87,8 @@ class Desk:
             ledger: reads another ledger than the coordination's own.
         """
         case = self.case
-        aliases = dict(case.bound)
-        for pattern, key in zip(self.plan.patterns, case.keys, strict=True):
-            fact = self.driver.fact_of(pattern.kind.name, key)
-            if fact is not None:
-                aliases[pattern.alias] = Bound(pattern.kind.name, fact.key, fact.values, fact.at)
+        bound = self.driver.copies.bound(case)
+        aliases = {pattern.alias: each for pattern, each in zip(self.plan.patterns, bound, strict=True)}
         values: dict[str, Value] = {"coordination": case.id, "step": step, "attempt": 1}
         for run in runs:
             if run is not None:
@@ -225,6 +222,7 @@ class Desk:
         name = f"{place}:{error.code}"
         if name not in run.faults:
             run.faults.append(name)
+            self.has_changed = True
             self.say("dropped", place=place, code=error.code, message=error.message)
 
     def stop(self, why: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from engine.coordination.bounds import read_bounds, remember_facts
 from engine.coordination.case import Case, FactName, Run, StepCase
+from engine.coordination.copies import Copies
 from engine.coordination.desk import Desk
 from engine.coordination.evaluate import Bound, evaluate
 from engine.coordination.facts import CaseFacts
@@ -20,6 +21,7 @@ from engine.coordination.reservations import Reservations
 from engine.coordination.sensing import Sensing, SensorNode
 from engine.coordination.shelf import CaseKey, Shelf, slot_of
 from engine.coordination.story import note
+from engine.coordination.subjects import Subjects
 from engine.errors import EvaluationError
 from engine.matching.changes import dumps
 from engine.matching.engine import Engine
@@ -50,12 +52,14 @@ class Driver:
         self.reservations = Reservations(self)
         self.facts = CaseFacts(self)
         self.shelf = Shelf()
-        self.sensing = Sensing(self, engine.rulebase, engine.surroundings.old_plans)
+        self.copies = Copies(self.base)
+        self.sensing = Sensing(self, self.copies, engine.rulebase, engine.surroundings.old_plans)
         self._dirty: dict[CaseKey, None] = {}
         self._new: dict[CaseKey, Plan] = {}
         self._gone: set[FactName] = set()
         self._is_peeking = False
         self.base.is_used = self.uses
+        self.base.follower = Subjects(self)
         self.base.forgetting.add(_ENDED, self.shelf.ended.get, self._forget_ended)
         self.firing.context.ledgers = self._read_ledger
 
@@ -87,6 +91,15 @@ class Driver:
         elif self.outline_of(case).plan is node.sensor.plan:
             self._dirty[slot] = None
 
+    def is_idle(self, condition: str, keys: tuple[Key, ...]) -> bool:
+        """Whether a condition of that name is judged for no coordination with these keys, though it once was."""
+        node = self.sensing.nodes.get(condition)
+        return node is not None and not node.begins and (node.sensor.plan_name, keys) not in self.cases
+
+    def look_at(self, slot: CaseKey) -> None:
+        """Something that a coordination looks at has changed."""
+        self._dirty[slot] = None
+
     def command_moved(self, command: str, status: str, source: str) -> None:
         """A command's status changed."""
         slot = self.shelf.of_command(command)
@@ -103,13 +116,13 @@ class Driver:
         """Bring every coordination that must be looked at to its fixpoint, in the order of plan and key."""
         new, self._new = self._new, {}
         # In an order that does not depend on how they were found: a recovery may find them in another.
-        for plan_name, keys in sorted(new, key=_place):
-            self._begin(new[plan_name, keys], keys)
+        begun = [slot for slot in sorted(new, key=_place) if self._begin(new[slot], slot)]
         gone, self._gone = self._gone, set()
         for fact in gone:
             self._dirty.update(dict.fromkeys(self.shelf.of_fact(fact)))
         batch = sorted(self._dirty, key=_place)
-        self._dirty.clear()
+        # Of what has just begun, the conditions are yet to be judged.
+        self._dirty = dict.fromkeys(begun)
         for slot in batch:
             case = self.cases.get(slot)
             if case is not None:
@@ -147,10 +160,8 @@ class Driver:
 
     def _ledger_changed(self, case: Case) -> None:
         """Conditions that read the ledger are judged again."""
-        plan = self.outline_of(case).plan
-        fact = self.fact_of(plan.patterns[0].kind.name, case.keys[0])
-        if fact is not None:
-            self.firing.work += self.sensing.readers_of(plan.name, fact)
+        first = self.copies.of(case)[0]
+        self.firing.work += self.sensing.readers_of(self.outline_of(case).plan.name, first)
 
     # -- the agenda ----------------------------------------------------------------
     def take(self, action: PlanAction) -> None:
@@ -196,14 +207,17 @@ class Driver:
         self._dirty[slot_of(payload)] = None
 
     # -- beginning and ending ------------------------------------------------------------
-    def _begin(self, plan: Plan, keys: tuple[Key, ...]) -> None:
+    def _begin(self, plan: Plan, slot: CaseKey) -> bool:
+        """Begin a coordination; False if that was done before."""
+        keys = slot[1]
         identity = coordination_id(plan.name, keys)
         now = self.firing.now
         if any(self._has_begun(name, keys) for name in (plan.name, *plan.was)):
-            return
+            return False
         steps = {step.name: StepCase(step.name, Run(step.name), since=now) for step in plan.steps}
         case = Case(identity, plan.name, keys, subject_text(keys[0]), self.engine.rulebase.revision, now, steps)
         self.shelf.put(case, (pattern.kind.name for pattern in plan.patterns))
+        self.copies.put(case, plan)
         desk = Desk(self, case, self.outline_of(case))
         desk.say("started", facts=self.facts_behind(case, ""))
         remember_facts(desk)
@@ -212,11 +226,9 @@ class Driver:
         except EvaluationError as error:
             desk.say("dropped", place="start", code=error.code, message=error.message)
             desk.stop(f"when it is to end, or what it brings, cannot be computed: {error.message}")
-        if case.brings:
-            self._ledger_changed(case)
         if case.deadline is not None and now + plan.needed_ms > case.deadline:
             Machine(desk).judgement.end("EXPIRED", "NO_TIME")
-        self._dirty[slot_of(case)] = None
+        return True
 
     def _has_begun(self, plan: str, keys: tuple[Key, ...]) -> bool:
         """Whether a plan of that name was begun for these facts, and is remembered to have been."""
@@ -239,6 +251,7 @@ class Driver:
         for step in case.steps.values():
             if step.reserved is not None:
                 self.reservations.release(Desk(self, case, self.outline_of(case)), step)
+        self.copies.drop(case)
         until = self.shelf.drop(case, now)
         self.base.forgetting.note(_ENDED, case.id, until)
         self.changes.case_changed("ended", case.id, lambda: dumps({"until": until}))
@@ -302,8 +315,7 @@ class Driver:
     def facts_behind(self, case: Case, name: str) -> list[dict[str, Any]]:
         """The facts that a command of this coordination rests on, for the audit."""
         found = []
-        for pattern, key in zip(self.outline_of(case).plan.patterns, case.keys, strict=True):
-            fact = self.fact_of(pattern.kind.name, key)
+        for pattern, (_, fact) in zip(self.outline_of(case).plan.patterns, self.copies.living(case), strict=True):
             if fact is not None:
                 found.append(self.effects.said_fact(pattern.alias, fact, fact.claim))
         step = case.steps.get(name)
@@ -340,6 +352,7 @@ class Driver:
                 continue
             self.shelf.put(case, (pattern.kind.name for pattern in outline.plan.patterns))
             self.shelf.note(case)
+            self.copies.put(case, outline.plan)
         for kind, key in self.shelf.subjects():
             fact = self.fact_of(kind, key)
             if fact is not None:

@@ -62,7 +62,9 @@ class Forward:
         if declared.action.command is None or declared.when is None or step.ready_at is None:
             return False
         waits = step.run.status == "idle" or self.may_try_again(step)
-        return waits and self.follows_done(step) and not self._terms_hold(step, declared)
+        if not waits or not self.follows_done(step):
+            return False
+        return self.waits_for_subject() or not self._terms_hold(step, declared)
 
     def _terms_hold(self, step: StepCase, declared: Step) -> bool:
         assert declared.when is not None  # noqa: S101 - the caller has looked
@@ -100,6 +102,10 @@ class Forward:
         return ""
 
     # -- commanding ------------------------------------------------------------------
+    def waits_for_subject(self) -> bool:
+        """Something that the coordination is for is gone, and it has not begun: it does not until that is back."""
+        return not self.case.has_begun and bool(self.desk.driver.copies.gone(self.case))
+
     def may_go_forward(self) -> bool:
         """Whether anything forward may still be commanded."""
         case = self.case
@@ -126,7 +132,7 @@ class Forward:
         if declared.action.command is None or step.ready_at is None or step.is_dropped or step.is_accepted:
             return False
         is_deciding = step.run.way.active is not None and not step.run.wants_retry
-        if not self.may_go_forward() or is_deciding or not self.follows_done(step):
+        if not self.may_go_forward() or is_deciding or not self.follows_done(step) or self.waits_for_subject():
             return False
         is_first = step.run.status == "idle" and not step.run.commands
         if not is_first and not self.progress.is_retry_due(step.run):
@@ -142,23 +148,33 @@ class Forward:
 
     def send(self, step: StepCase) -> None:
         """The step's turn in the agenda: command it if it still may, and if what it sets aside is still free."""
-        declared = self.plan.by_name[step.name]
-        command = declared.action.command
-        if command is None or not self.may_command(step):
+        if not self.may_command(step):
             return
         run, desk = step.run, self.desk
+        kept, has_changed = (dict(run.bound), dict(run.values), dict(run.chosen)), desk.has_changed
         self.bind_when(step)
+        # What was bound for nothing is no change: it would have the step offered again, without end.
+        desk.has_changed = has_changed
+        if self._send(step):
+            if self.case.first_command_at is None:
+                self.case.first_command_at = desk.now
+            self.note_begun(step)
+        else:
+            run.bound, run.values, run.chosen = kept
+
+    def _send(self, step: StepCase) -> bool:
+        """Set aside and command; False if it cannot be."""
+        declared, run, desk = self.plan.by_name[step.name], step.run, self.desk
         around = desk.around_run(step, run)
-        reservations = desk.driver.reservations
-        if declared.reserve is not None and not reservations.may_make(desk, step, declared.reserve, around):
-            return
-        if not desk.command(step.name, run, command, around):
-            return
-        if declared.reserve is not None:
-            reservations.make(desk, step, declared.reserve, around)
-        if self.case.first_command_at is None:
-            self.case.first_command_at = desk.now
-        self.note_begun(step)
+        reserve, reservations = declared.reserve, desk.driver.reservations
+        if reserve is not None and not reservations.may_make(desk, step, reserve, around):
+            return False
+        command = declared.action.command
+        if command is None or not desk.command(step.name, run, command, around):
+            return False
+        if reserve is not None:
+            reservations.make(desk, step, reserve, around)
+        return True
 
     def bind_when(self, step: StepCase) -> None:
         """Values may read what the step's ``when`` binds, as it is now."""

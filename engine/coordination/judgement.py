@@ -67,10 +67,9 @@ class Judgement:
     def _is_unbegun(self) -> bool:
         """Nothing was ever commanded, and nothing moves or has moved: what time alone confirmed is no beginning."""
         case = self.case
-        runs = [step.run for step in case.steps.values() if not step.is_dropped]
-        is_still = all(run.status in ("idle", "confirmed") for run in runs) and not case.ledger.has_moved
+        runs = (step.run for step in case.steps.values() if not step.is_dropped)
         is_waiting = any(run.status == "idle" for run in runs) and not any(s.is_accepted for s in case.steps.values())
-        return case.first_command_at is None and is_still and is_waiting
+        return is_waiting and not case.has_begun
 
     def _is_window_closed(self) -> bool:
         """What others moved stands, but no command came while one might, and one is still to come."""

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from engine.coordination.copies import Copies
 from engine.coordination.outline import Outline
 from engine.coordination.sensors import Sensor, compile_sensor, reads_ledger, sensors_of
 from engine.matching.fact import Fact, Key
 from engine.matching.firing import Firing
 from engine.matching.match import Match
 from engine.matching.node import RuleNode
+from engine.model.exprtools import aliases_read
 from engine.model.kinds import Kind
 from engine.model.plans import Plan
 from engine.model.rules import RuleBase
@@ -47,13 +49,18 @@ class Sensing:
     Attributes:
         nodes: by name.
         outlines: name of a plan (an earlier one's has its revision before it) → the plan as a graph.
+        bounding: kinds of ``for`` facts that some ``start`` or ``deadline`` reads.
     """
 
-    def __init__(self, driver: PlanDriver, rulebase: RuleBase, old_plans: dict[tuple[str, str], Plan]) -> None:
+    def __init__(
+        self, driver: PlanDriver, copies: Copies, rulebase: RuleBase, old_plans: dict[tuple[str, str], Plan]
+    ) -> None:
         self.nodes: dict[str, SensorNode] = {}
         self.outlines: dict[str, Outline] = {}
+        self.bounding: set[str] = set()
         self._readers: dict[str, list[SensorNode]] = {}
         self._driver = driver
+        self._copies = copies
         found = rulebase.kinds.get("cancel")
         kind = None if found is None or found.engine else found
         now = {plan.name: plan for plan in rulebase.plans}
@@ -65,6 +72,9 @@ class Sensing:
 
     def _add(self, plan: Plan, cancel: Kind | None, *, is_old: bool) -> None:
         self.outlines[plan.name] = Outline(plan)
+        self._copies.declare(plan)
+        read = {alias for bound in (plan.start_before, plan.deadline) if bound for alias in aliases_read(bound)}
+        self.bounding |= {pattern.kind.name for pattern in plan.patterns if pattern.alias in read}
         for sensor in sensors_of(plan, cancel):
             node = SensorNode(sensor, self._driver)
             if node.begins and is_old:
@@ -81,11 +91,16 @@ class Sensing:
         """Whether some condition of a plan reads the ledger of its coordinations."""
         return plan in self._readers
 
-    def readers_of(self, plan: str, fact: Fact) -> Iterator[tuple[SensorNode, list[Match]]]:
-        """Conditions that read the ledger of a plan's coordinations, with their matches of the first ``for`` fact."""
+    def readers_of(self, plan: str, first: Fact) -> Iterator[tuple[SensorNode, list[Match]]]:
+        """Conditions that read the ledger of a plan's coordinations, with the matches of one.
+
+        Args:
+            plan: its name.
+            first: the coordination's copy of the first ``for`` fact.
+        """
         for node in self._readers.get(plan, ()):
-            for seat, matches in (fact.seats or {}).items():
+            for seat, matches in (first.seats or {}).items():
                 if seat.position == 0 and node in seat.ground.nodes:
                     yield node, list(matches)
-            if fact.solo is not None and node in fact.solo.ground.nodes:
-                yield node, [fact.solo]
+            if first.solo is not None and node in first.solo.ground.nodes:
+                yield node, [first.solo]

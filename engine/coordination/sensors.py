@@ -1,7 +1,7 @@
 """Plans → rules over facts. Each condition of a plan is a rule whose groups are coordinations; it fires nothing.
 
-A sensor's patterns are those of the plan's ``for`` (joined among themselves, but no longer filtered: a coordination
-goes on when its intent closes) and then the condition's own. Its groups are keyed by the ``for`` facts alone, so a
+A sensor's patterns are those of the plan's ``for``, over the copies that each coordination keeps (not filtered: it
+goes on when its intent closes), and then the condition's own. Its groups are keyed by the ``for`` facts alone, so a
 condition holds for a coordination as long as some match of it does.
 """
 
@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from engine.coordination.copies import copied_patterns
 from engine.coordination.outline import BREACH, actions_of, relation_place, undo_place, way_place
 from engine.matching.compiled import CompiledRule
 from engine.matching.emit import LEDGER
 from engine.matching.guards import compile_rule
-from engine.matching.shapes import conjuncts
-from engine.model.expr import Compare, Expr, FieldRef, LedgerRead, Local
+from engine.model.expr import BoolOp, Compare, Expr, FieldRef, LedgerRead, Local, Unary
 from engine.model.exprtools import walk
 from engine.model.kinds import Kind, Type
 from engine.model.plans import Action, Alternative, Condition, Plan
@@ -25,6 +25,7 @@ from engine.model.rules import Aggregate, Check, Let, Pattern, Pick, Rule, Term,
 _ALL_BITS = (1 << 200) - 1
 #: No author can write an alias like that.
 CANCEL_ALIAS = "!cancel"
+_BOOL = Type("bool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +49,6 @@ class Sensor:
     def plan_name(self) -> str:
         """The plan's own name."""
         return self.plan.name.rpartition(":")[2]
-
-
-def case_patterns(plan: Plan) -> tuple[Pattern, ...]:
-    """The patterns of ``for``, reduced to what joins them."""
-    aliases = {p.alias for p in plan.patterns}
-    return tuple(
-        replace(p, where=_joins(p, aliases), fresh_ms=None, quorum=None, for_distinct=None) for p in plan.patterns
-    )
-
-
-def _joins(pattern: Pattern, aliases: set[str]) -> tuple[Expr, ...]:
-    kept = []
-    for condition in conjuncts(pattern.where):
-        if isinstance(condition, Compare) and condition.op == "==":
-            ends = (condition.left, condition.right)
-            if all(isinstance(end, FieldRef) and end.alias in aliases for end in ends):
-                kept.append(condition)
-    return tuple(kept)
 
 
 def condition_name(plan: Plan, place: str) -> str:
@@ -112,8 +95,7 @@ def _default_cancel(plan: Plan, kind: Kind) -> Condition | None:
     where = []
     for mine, other in pairs:
         left = FieldRef(CANCEL_ALIAS, mine, kind.positions[mine], kind.field(mine).type)
-        right = FieldRef(first.alias, other, first.kind.positions[other], first.kind.field(other).type)
-        where.append(Compare("==", left, right, Type("bool")))
+        where.append(Compare("==", left, _field(first, other), _BOOL))
     return Condition((Pattern(CANCEL_ALIAS, kind, tuple(where), plan.span),), plan.span)
 
 
@@ -147,9 +129,27 @@ def _of_alternatives(plan: Plan, place: str, cause: str, alternatives: tuple[Alt
 
 def _sensor(plan: Plan, place: str, condition: Condition, needs: tuple[int, ...] = ()) -> Sensor:
     name = condition_name(plan, place)
-    terms = (*case_patterns(plan), *condition.terms)
+    others = (_another(term, plan) if isinstance(term, Pattern) else term for term in condition.terms)
+    terms = (*copied_patterns(plan), *others)
     rule = Rule(name, terms, (), condition.span, for_ms=condition.for_ms, window=condition.window)
     return Sensor(name, plan, len(plan.patterns), rule, needs)
+
+
+def _another(pattern: Pattern, plan: Plan) -> Pattern:
+    """The same fact never matches two patterns: none of a condition's binds what the coordination has copies of."""
+    distinct = tuple(
+        Unary("not", _is_of_key(pattern, own), _BOOL) for own in plan.patterns if own.kind.name == pattern.kind.name
+    )
+    return replace(pattern, where=(*pattern.where, *distinct)) if distinct else pattern
+
+
+def _is_of_key(pattern: Pattern, own: Pattern) -> Expr:
+    equal = tuple(Compare("==", _field(pattern, name), _field(own, name), _BOOL) for name in own.kind.key)
+    return equal[0] if len(equal) == 1 else BoolOp("and", equal, _BOOL)
+
+
+def _field(pattern: Pattern, name: str) -> FieldRef:
+    return FieldRef(pattern.alias, name, pattern.kind.positions[name], pattern.kind.field(name).type)
 
 
 def _needed(number: int, terms: tuple[Term, ...]) -> list[int]:

@@ -16,7 +16,7 @@ def matches_of(node: RuleNode, engine: Engine) -> Iterator[Match]:
         return
     for plan in node.compiled.plan.grounds:
         ground = grounder.grounds[plan]
-        for fact in list(engine.base.memories[plan.kinds[0]].facts.values()):
+        for fact in list(engine.base.seated(plan.kinds[0]).facts.values()):
             if ground.is_solo:
                 if fact.solo is not None:
                     yield fact.solo

@@ -88,7 +88,7 @@ class Engine:
 
     def _wire(self) -> None:
         """Seat every rule where its patterns look."""
-        base, memories = self.base, self.base.memories
+        base, memories = self.base, self.base.memories | self.base.copies
         plans = [plan for node in self.nodes.values() for plan in node.compiled.plan.grounds]
         grounder = base.grounder = Grounder(plans, memories, self.surroundings.make_joiner, self)
         for node in self.nodes.values():

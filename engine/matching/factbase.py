@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from engine import limits
 from engine.matching.compiled import claims_bit, observed_bit
@@ -28,6 +28,22 @@ _BLOCKS: Final = "block"
 Work = tuple["RuleNode", Iterable[Match]]
 
 
+class Follower(Protocol):
+    """Keeps copies of facts of the kinds that are followed, so that they are there when the fact is not."""
+
+    def came(self, fact: Fact) -> None:
+        """The fact was not there before."""
+        ...
+
+    def changed(self, fact: Fact) -> None:
+        """It has other values, or was observed at another time."""
+        ...
+
+    def went(self, fact: Fact) -> None:
+        """It is there no more."""
+        ...
+
+
 class FactBase:
     """Facts of all kinds.
 
@@ -35,7 +51,9 @@ class FactBase:
         memories: by kind name.
         decoders: by kind name.
         work: what must be judged before the step is settled.
+        copies: by name of their kind: memories of what coordinations keep of facts; rules and people do not see them.
         is_used: whether an open coordination needs a fact to stay (``keep: while_used``, and what it is about).
+        follower: who keeps copies.
         removed_blocks: (network, block hash) → instant until which it is remembered.
     """
 
@@ -47,7 +65,9 @@ class FactBase:
         self.work = work
         self.removed_blocks: dict[tuple[str, str], int] = {}
         self.grounder: Grounder | None = None
+        self.copies: dict[str, KindMemory] = {}
         self.is_used: Callable[[Fact], bool] | None = None
+        self.follower: Follower | None = None
         self.count = 0
         self.restored_at = 0
         self.forgetting = Forgetting()
@@ -55,6 +75,10 @@ class FactBase:
             _STONES, self._buried_until, lambda where: self._unbury(self.memories[where[0]], *where[1:])
         )
         self.forgetting.add(_BLOCKS, self.removed_blocks.get, lambda block: self.restore_block(*block))
+
+    def seated(self, kind: str) -> KindMemory:
+        """The memory in which facts of a pattern's kind lie: that kind's, or one of copies."""
+        return self.copies.get(kind) or self.memories[kind]
 
     # -- claims ---------------------------------------------------------------
     def put(self, memory: KindMemory, key: Key, claim: Claim, now: int, *, has_observed_at: bool = True) -> Taken:
@@ -92,6 +116,8 @@ class FactBase:
         self.grounder.added(fact)
         if memory.indexes:
             self.work.extend((node, (match,)) for node, match in memory.enter_indexes(fact))
+        if memory.is_followed and self.follower is not None:
+            self.follower.came(fact)
         return fact
 
     def _replace(self, fact: Fact, old: Claim | None, claim: Claim) -> None:
@@ -159,6 +185,8 @@ class FactBase:
             work.extend((node, (match,)) for node, match in memory.move_in_indexes(fact, before, changed))
         if changed & memory.source_bits and self.grounder is not None:
             self.grounder.changed(fact, changed)
+        if memory.is_followed and self.follower is not None:
+            self.follower.changed(fact)
 
     def restore(self, memory: KindMemory, key: Key, claim: Claim) -> None:
         """Put a committed claim back, whatever its order."""
@@ -175,6 +203,17 @@ class FactBase:
             self._add(memory, key, claim)
         else:
             self._replace(fact, fact.claim, claim)
+
+    # -- copies ----------------------------------------------------------------
+    def seat(self, copy: Fact) -> None:
+        """A copy of a fact is there: conditions look at it. It is no state: who keeps it says so."""
+        assert self.grounder is not None  # noqa: S101 - set before the first fact
+        self.grounder.added(copy)
+
+    def unseat(self, copy: Fact) -> None:
+        """A copy has gone."""
+        assert self.grounder is not None  # noqa: S101 - set before the first fact
+        self.grounder.removed(copy)
 
     # -- endings -------------------------------------------------------------
     def remove_claim(self, fact: Fact, source: str) -> None:
@@ -202,6 +241,8 @@ class FactBase:
             self.work.extend((node, (match,)) for node, match in memory.leave_indexes(fact))
         assert self.grounder is not None  # noqa: S101 - set before the first fact
         self.grounder.removed(fact)
+        if memory.is_followed and self.follower is not None:
+            self.follower.went(fact)
 
     def retract(self, memory: KindMemory, key: Key, order: tuple[int, ...], word: Word, now: int) -> bool:
         """Retract a source's claim (the claim, where a key holds one); False if the retraction is older than it.

@@ -127,7 +127,7 @@ class Grounder:
             self._begin(seat.ground, facts, {seat.position: fact})
         if memory.joined_bits:
             self._join(fact)
-        waiting = memory.waiting.get(fact.key)
+        waiting = memory.waiting_for(fact)
         if waiting:
             for match, stage in list(waiting):
                 # An earlier turn of this loop may have moved the match on, or back.
@@ -182,7 +182,7 @@ class Grounder:
         self.next_handle += 1
         self.handles[handle] = fact
         values = {name: fact.values[position] for name, position in fact.memory.joined_fields}
-        for shape, handles in self.joiner.add(handle, fact.memory.name, values):
+        for shape, handles in self.joiner.add(handle, fact.memory.kind.name, values):
             for ground in self.by_shape[shape]:
                 bound = {core: self.handles[h] for core, h in zip(ground.plan.cores, handles, strict=True)}
                 self._begin(ground, [None] * len(ground.seats), bound)

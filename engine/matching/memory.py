@@ -85,6 +85,7 @@ class KindMemory:
         indexes: by field positions, for inner terms.
         waiting: key → (match, stage) of each look-up of that key; a match may look up one key more than once.
         tombstones: (key, source or "") → tombstone.
+        is_followed: somebody keeps copies of facts of this kind.
         is_simple: one claim a key, standing on no block.
         observed_bit: says that a claim's observed_at changed.
         differences: of two tuples of values: bits of the fields that differ.
@@ -102,6 +103,7 @@ class KindMemory:
         "differences",
         "facts",
         "indexes",
+        "is_followed",
         "is_simple",
         "joined_bits",
         "joined_fields",
@@ -126,6 +128,7 @@ class KindMemory:
         self.order = kind.order_positions
         self.per_source = kind.per_source
         self.is_simple = not kind.per_source and kind.chain_block is None
+        self.is_followed = False
         self.observed_bit = 1 << len(kind.fields)
         self.differences = _compile_differences(len(kind.fields))
         self.ttl_ms = limits.KEEP_USED_MS if kind.keep_while_used else kind.ttl_ms
@@ -154,6 +157,10 @@ class KindMemory:
             assert isinstance(at, int)  # noqa: S101 - the engine makes these facts
             return (*fact.key, at)
         return fact.key
+
+    def waiting_for(self, fact: Fact) -> dict[tuple[Match, int], None] | None:
+        """The look-ups that a fact answers."""
+        return self.waiting.get(fact.key)
 
     # -- order ---------------------------------------------------------------
     def order_of(self, values: tuple[Value, ...]) -> tuple[int, ...]:

@@ -32,6 +32,10 @@ class PlanDriver(Protocol):
         """A condition began or stopped to hold for a coordination, or holds on other values."""
         ...
 
+    def is_idle(self, condition: str, keys: tuple[Any, ...]) -> bool:
+        """Whether a condition of that name is judged for no coordination with these keys, though it once was."""
+        ...
+
     def take(self, action: PlanAction) -> None:
         """A forward command's turn in the agenda has come."""
         ...

@@ -46,6 +46,7 @@ class Restoration:
         self.alarms: list[str] = []
         self.is_reload = False
         self.refreshed: list[Group] = []
+        self.idle: list[tuple[str, str]] = []
 
     def recover(self) -> list[str]:
         """Go on under the same rules: what stands must be what was committed.
@@ -59,6 +60,8 @@ class Restoration:
             self.alarms += self.engine.driver.resume(is_reload=False)
         self.engine.occurrences.start(self.engine.schedules, self.state.followed, self.engine.now)
         self._discard()
+        for rule, text in self.idle:
+            self.engine.changes.group_renamed(rule, text)
         return self.alarms
 
     def reload(self, cause: str, renamed: dict[str, str]) -> None:
@@ -294,6 +297,11 @@ class Restoration:
 
     def _vanished(self, rule: str, entry: _Standing, *, is_reload: bool) -> None:
         """No match of this group is left: after a reload that is how removed rules end."""
+        node, driver = self.engine.nodes.get(rule), self.engine.driver
+        if node is not None and node.observer is not None and driver is not None and driver.is_idle(rule, entry.key):
+            # Earlier versions judged the conditions of plans also for what no coordination is about.
+            self.idle.append((rule, key_text(entry.key)))
+            return
         if not is_reload:
             self._alarm(f"{rule} {key_text(entry.key)} stood when committed, and has no match now")
             self.engine.changes.group_renamed(rule, key_text(entry.key))
@@ -332,7 +340,7 @@ def _judges(match: Match, stood: Iterable[RuleNode]) -> Iterable[RuleNode]:
     fact = match.facts[0]
     if not match.ground.is_solo or fact is None:
         return match.ground.nodes
-    kind = fact.memory.name
+    kind = fact.memory.kind.name
     return dict.fromkeys(
         [*fact.memory.watchers.of(fact.values), *(node for node in stood if node.rule.patterns[0].kind.name == kind)]
     )

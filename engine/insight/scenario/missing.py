@@ -79,7 +79,7 @@ def lonely_lines(node: RuleNode, engine: Engine, at_ms: int, start_ms: int) -> I
     around = Surroundings(at_ms, {})
     aliases: dict[str, Bound] = {}
     for pattern in node.rule.patterns:
-        memory = engine.base.memories[pattern.kind.name]
+        memory = engine.base.seated(pattern.kind.name)
         candidates = [Bound(pattern.kind.name, f.key, f.values, f.at) for f in memory.facts.values()]
         if not candidates:
             yield f"there is no {pattern.kind.name} ({pattern.alias}, line {pattern.span.line})"

@@ -182,4 +182,4 @@ class Nearest:
         if pattern.alias in self.asked:
             fact = self.asked[pattern.alias]
             return () if fact is None else (fact,)
-        return list(self.engine.base.memories[pattern.kind.name].facts.values())[:_LOOK_AT]
+        return list(self.engine.base.seated(pattern.kind.name).facts.values())[:_LOOK_AT]

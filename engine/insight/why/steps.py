@@ -150,9 +150,8 @@ class _Look:
 
     def _facts(self) -> dict[str, str]:
         found = {}
-        for pattern, key in zip(self.desk.plan.patterns, self.case.keys, strict=True):
-            fact = self.driver.fact_of(pattern.kind.name, key)
-            found[pattern.alias] = f"{pattern.kind.name} {'/'.join(map(str, key))}" if fact is None else named(fact)
+        for pattern, copy in zip(self.desk.plan.patterns, self.driver.copies.of(self.case), strict=True):
+            found[pattern.alias] = named(copy)
         return found
 
     # -- what is settled already -----------------------------------------------------
@@ -193,6 +192,9 @@ class _Look:
             yield Hold("deadline", "the deadline has passed", case.deadline)
         if case.first_command_at is None and case.start_before is not None and now >= case.start_before:
             yield Hold("start", "the first command had to come before that", case.start_before)
+        gone = [named(copy) for copy in self.driver.copies.gone(case)]
+        if gone and self.machine.forward.waits_for_subject():
+            yield Hold("gone", f"{', '.join(gone)} is gone, and what has not begun waits until it is back")
         if case.decreed is not None:
             yield Hold("ended", f"an alternative decided the verdict: {case.decreed[0]}")
         if step.run.way.active is not None:
@@ -221,9 +223,9 @@ class _Look:
         aliases = {pattern.alias for pattern in node.rule.patterns}
         asked = {alias: fact for alias, fact in facts.items() if alias in aliases}
         all_keys = dict(keys)
-        for pattern, key in zip(self.desk.plan.patterns, self.case.keys, strict=True):
-            asked[pattern.alias] = self.driver.fact_of(pattern.kind.name, key)
-            all_keys[pattern.alias] = key
+        for pattern, copy in zip(self.desk.plan.patterns, self.driver.copies.of(self.case), strict=True):
+            asked[pattern.alias] = copy
+            all_keys[pattern.alias] = copy.key
         given: dict[str, Any] = {"coordination": self.case.id, "step": self.name, "attempt": 1}
         scene = Scene.of(self.standing.engine, given, self.case.ledger.read)
         question = Question(self.standing.engine, node, scene, (), width)
