@@ -62,13 +62,14 @@ def demo(
     raise typer.Exit(perform())
 
 
-def _play_on_chains(acts: Sequence[int]) -> int:
+def _play_on_chains(numbers: Sequence[int]) -> int:
     try:
+        from engine.insight.chains.acts import ACTS
         from engine.insight.chains.play import run as play
     except ModuleNotFoundError as error:
         hint = "pip install 'lockstep[chains]'"
         raise ConfigError("X150", f"chains need {error.name}, which is not installed", hint) from error
-    return play(acts)
+    return play([act for act in ACTS if not numbers or act.number in numbers])
 
 
 def register(app: typer.Typer) -> None:

@@ -33,17 +33,16 @@ DEPTH: Final = 4
 _READY_S: Final = 60
 
 
-def run(numbers: Sequence[int] = (), console: Console | None = None) -> Exit:
-    """Plays these acts (1 to 4; none: all); what is seen goes to the terminal.
+def run(acts: Sequence[Act] = ACTS, console: Console | None = None) -> Exit:
+    """Plays these acts, one after another; what is seen goes to the terminal.
 
     Returns:
         OK if every act came to what it must, and all accounts agree to the unit; else PROBLEMS.
     """
-    acts = [act for act in ACTS if not numbers or act.number in numbers]
     out = console or Console(highlight=False)
     began = monotonic_ms()
     # What started processes must end them, however it is asked to stop.
-    signal.signal(signal.SIGTERM, _interrupt)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         with tempfile.TemporaryDirectory(prefix="lockstep-chains-") as directory:
             out.print("Two chains of a block a second are started, and contracts laid out on them.", style="dim")
@@ -55,6 +54,8 @@ def run(numbers: Sequence[int] = (), console: Console | None = None) -> Exit:
         if error.hint:
             out.print(f"hint: {error.hint}", markup=False)
         return Exit.PROBLEMS
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

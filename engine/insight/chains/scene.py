@@ -177,22 +177,24 @@ class Scene:
     async def whale_swaps(self, token: str, amount: int) -> int:
         """The whale trades on the far side, in a transaction of its own; what it got, in base units."""
         far, whale = self.ground.far, self.ground.whale
-        gives, gets, other = ("USDX", "ETHX", far.eth) if token == far.usd else ("ETHX", "USDX", far.usd)
-        before = _holds(far.url, other, whale)
+        gives, gets = ("USDX", "ETHX") if token == far.usd else ("ETHX", "USDX")
+        before = self.held_by_whale(gets)
         data = call(_SWAP, "0x" + bytes(32).hex(), token, amount, 0, whale, _FOREVER)
         await self.meanwhile("the whale's block", lambda: self._mined(self.stage.far, far.pool, data))
-        got = _holds(far.url, other, whale) - before
+        got = self.held_by_whale(gets) - before
         paid, drawn = shown(amount, gives, DECIMALS), shown(got, gets, DECIMALS)
         await self.say(f"a whale swaps {paid} for {drawn} in the pool on {far.network}")
         return got
 
+    def held_by_whale(self, asset: str) -> int:
+        """What the whale holds of a token on the far side, in base units."""
+        far = self.ground.far
+        token = far.usd if asset == "USDX" else far.eth
+        (amount,) = read(far.url, token, "balanceOf(address) returns (uint256)", self.ground.whale)
+        return int(str(amount))
+
     def _mined(self, chain: Anvil, to: str, data: str) -> None:
         chain.receipts([chain.transact_from(self.ground.whale, to, data, gas=500_000)])
-
-
-def _holds(url: str, token: str, owner: str) -> int:
-    (amount,) = read(url, token, "balanceOf(address) returns (uint256)", owner)
-    return int(str(amount))
 
 
 def _first_unmet(term: dict[str, Any]) -> tuple[str, str]:

@@ -82,6 +82,10 @@ class ChainStage(Stage):
         file.write_text(settings_for(self.ground, RELAYER_DEPTH).model_dump_json(), encoding="utf-8")
         return self._start("relayer", "engine.insight.chains.relayer", str(file))
 
+    def kill_relayer(self) -> None:
+        """``kill -9``; it is to be started again."""
+        self._kill("relayer")
+
     def check(self) -> None:
         """Raises StageError or ChainError if something has ended that must not have."""
         super().check()

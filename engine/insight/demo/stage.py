@@ -98,7 +98,10 @@ class Stage:
 
     def kill_daemon(self) -> None:
         """``kill -9``: no signal handler, no goodbye."""
-        process = self._running.pop("daemon")
+        self._kill("daemon")
+
+    def _kill(self, name: str) -> None:
+        process = self._running.pop(name)
         process.kill()
         process.wait()
 
