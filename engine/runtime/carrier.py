@@ -73,6 +73,11 @@ class Carrier:
                 await self._not_taken(route, item, answer.why)
             elif answer is not None:
                 crashpoint(AFTER_TAKE)
+                if not _knows(route, answer):
+                    route.lane.breaker.gave_up()  # its receiver was not asked
+                    reason = f"the connector has no verb '{answer.command.verb}'"
+                    await self._tell(route, item.command_id, SendStatus.REFUSED, {"reason": reason})
+                    return
                 result = await self._send(route, answer)
                 crashpoint(AFTER_SEND)
                 await self._conclude(route, item, answer, result)
@@ -103,9 +108,6 @@ class Carrier:
     async def _send(self, route: Route, taken: Taken) -> SendResult:
         """One try, bounded in time. Whatever goes wrong in a connector, it may have left."""
         command = _outgoing(taken, self._epoch)
-        verbs = route.connector.capabilities.verbs
-        if verbs is not None and command.verb not in verbs:
-            return SendResult(SendStatus.REFUSED, {"reason": f"the connector has no verb '{command.verb}'"})
         return await self._guarded(route, command.id, route.connector.send(command))
 
     async def _guarded(self, route: Route, command_id: str, work: Awaitable[SendResult]) -> SendResult:
@@ -118,6 +120,8 @@ class Carrier:
                 return await work
         except TimeoutError:
             return SendResult(lost, {"reason": f"no answer within {timeout_ms} ms"}, Retry.LATER)
+        except LeaseLostError:
+            raise  # what became of it is for the daemon that leads to say
         except LockstepError as error:
             return SendResult(lost, {"code": error.code, "reason": error.message}, error.retry)
         except Exception as error:
@@ -172,19 +176,33 @@ class Carrier:
             raise LeaseLostError("L103", f"epoch {self._epoch} may take no more commands", "another daemon leads")
         if why in ("withdrawn", "expired"):
             await self._results.write(item.command_id, why, {})
-        elif why == "sent" and item.may_have_left and route.connector.capabilities.remembers:
-            recalled = await self._guarded(route, item.command_id, route.connector.recall(item.command_id))
-            await self._tell(route, item.command_id, recalled.status, recalled.detail)
         elif why == "sent" and item.may_have_left:
-            reason = "withdrawn or expired after a try whose outcome is not known"
-            await self._results.write(item.command_id, SendStatus.UNKNOWN.value, {"reason": reason})
+            await self.lapsed(route, item.command_id)
         elif why == "sent":
             await self._tell(route, item.command_id, SendStatus.SENT, {})
+
+    async def lapsed(self, route: Route, command_id: str) -> None:
+        """It expired or was withdrawn after a try whose outcome is not known. Only one that remembers knows more.
+
+        Raises:
+            LeaseLostError: another daemon leads.
+        """
+        if route.connector.capabilities.remembers:
+            recalled = await self._guarded(route, command_id, route.connector.recall(command_id))
+            await self._tell(route, command_id, recalled.status, recalled.detail)
+        else:
+            reason = "withdrawn or expired after a try whose outcome is not known"
+            await self._results.write(command_id, SendStatus.UNKNOWN.value, {"reason": reason})
 
     async def _requeue(self, item: Waiting) -> None:
         """If surely nothing left, the command may still be called expired or withdrawn."""
         if not item.may_have_left:
             await until_stored(lambda: self._store.requeue(item.command_id, self._epoch))
+
+
+def _knows(route: Route, taken: Taken) -> bool:
+    verbs = route.connector.capabilities.verbs
+    return verbs is None or taken.command.verb in verbs
 
 
 def _outgoing(taken: Taken, epoch: int) -> OutgoingCommand:

@@ -156,8 +156,11 @@ class Dispatch:
         if row.state == "ended":
             await self._results.write(row.command_id, row.status, {})
             return
-        await self._results.write(row.command_id, "sent", {})
         command = await until_stored(lambda: self._outbox.at(row.outbox_id))
+        if row.status == "unknown" and command is not None:
+            await self._carrier.lapsed(await self._route(command.connector), row.command_id)
+            return
+        await self._results.write(row.command_id, "sent", {})
         if command is None:
             return
         route = await self._route(command.connector)

@@ -14,6 +14,8 @@ from engine.settings import ConnectorSettings
 
 #: Commands of one connector kept in memory; what is beyond is read from the outbox again when there is room.
 MAX_WAITING = 10_000
+#: Names of commands that have gone, beyond as many as wait, before they are cleared away.
+SLACK = 64
 
 
 @dataclass(slots=True)
@@ -145,6 +147,26 @@ class Lane:
         self._waiting[item.command_id] = item
         if item.expires_ms is not None:
             heapq.heappush(self._expiring, (item.expires_ms, item.command_id))
+        self._forget_what_has_gone()
+
+    def _forget_what_has_gone(self) -> None:
+        """Commands go long before they expire, and from the midst of what a pause holds; their names must not pile up.
+
+        Each list is gone through only once it has doubled, so a command costs no more for it.
+        """
+        most = 2 * len(self._waiting) + SLACK
+        if len(self._expiring) > most:
+            waiting = self._waiting.values()
+            self._expiring = [(item.expires_ms, item.command_id) for item in waiting if item.expires_ms is not None]
+            heapq.heapify(self._expiring)
+        if len(self._ready) > most:
+            self._ready = [each for each in self._ready if each[1] in self._waiting]
+            heapq.heapify(self._ready)
+        if len(self._delayed) > most:
+            self._delayed = [each for each in self._delayed if each[2] in self._waiting]
+            heapq.heapify(self._delayed)
+        if len(self._held) > most:
+            self._held = [item for item in self._held if item.command_id in self._waiting]
 
     def _wake(self, now_ms: int, paused: AbstractSet[str]) -> None:
         """Moves to ready what has waited long enough, and what another pause held."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import heapq
 
+#: Names of commands that have ended, beyond as many as are watched, before they are cleared away.
+SLACK = 64
+
 
 class ReportWatch:
     """Sent commands that wait for a report. Bounded by the commands that are open."""
@@ -20,6 +23,10 @@ class ReportWatch:
         """It was sent; a report is due by then (server time)."""
         self._due[command_id] = due_ms
         heapq.heappush(self._heap, (due_ms, command_id))
+        if len(self._heap) > 2 * len(self._due) + SLACK:
+            # Commands end long before their report is due: their names must not pile up.
+            self._heap = [(due_ms, command_id) for command_id, due_ms in self._due.items()]
+            heapq.heapify(self._heap)
 
     def ended(self, command_id: str) -> None:
         """It has ended; nothing more is expected."""

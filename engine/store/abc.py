@@ -26,7 +26,10 @@ class NotTaken:
 
 @dataclass(frozen=True, slots=True)
 class DispatchRow:
-    """One row of the dispatch table: ``state`` is queued, sending, sent or ended (``status`` says how)."""
+    """One row of the dispatch table: ``state`` is queued, sending, sent or ended (``status`` says how).
+
+    A sent one has the status ``unknown`` when it expired or was withdrawn after a try of which nothing is known.
+    """
 
     command_id: str
     state: str

@@ -1,5 +1,5 @@
 -- row.lua: shared. A row of the dispatch hash is eight words:
---   state (queued sending sent ended)  status (- until ended)  epoch  tries  since_ms
+--   state (queued sending sent ended)  status (- until ended; unknown of a sent one that was not told so yet)  epoch  tries  since_ms
 --   withdraw (0, or 1 once withdrawal is asked)  expires_ms (- never)  outbox id
 local function read_row(dispatch, id)
   local text = redis.call('HGET', dispatch, id)

@@ -38,6 +38,7 @@ end
 if refusal then
   if row.state == 'sending' then
     row.state = 'sent'
+    row.status = 'unknown' -- nobody was told of it yet: a start that finds it so asks again what became of it
     row.epoch = ARGV[2]
     row.since = digits(now)
     write_row(KEYS[2], id, row)

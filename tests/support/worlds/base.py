@@ -54,6 +54,8 @@ class World(ABC):
 
     #: The type as the configuration has it; also the name that commands are addressed to.
     name: ClassVar[str]
+    #: What it is told to do.
+    verb: ClassVar[str] = "bridge"
     #: The class behind it.
     kind: ClassVar[type[Connector]]
     #: What a command that took effect is told to be.
@@ -84,6 +86,9 @@ class World(ABC):
 
     async def close(self) -> None:  # noqa: B027
         """And is gone."""
+
+    def install(self, site: Path) -> None:  # noqa: B027 - most are there
+        """Puts what a daemon must be able to import, and its entry point, into that directory."""
 
     @abstractmethod
     def options(self) -> dict[str, Any]:

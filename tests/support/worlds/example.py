@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -32,6 +33,22 @@ def example(name: str) -> type[Connector]:
     return made
 
 
+def install(name: str, site: Path) -> None:
+    """The package of the page, with that connector, as pip would leave it."""
+    points = tomllib.loads(blocks("toml")[0])["project"]["entry-points"]["lockstep.connectors"]
+    (point,) = (point for point in points.values() if point.endswith(f":{name}"))
+    module = site.joinpath(*point.partition(":")[0].split("."))
+    module.parent.mkdir(parents=True, exist_ok=True)
+    (code,) = (block for block in blocks("python") if f"class {name}(" in block)
+    module.with_suffix(".py").write_text(code)
+    (module.parent / "__init__.py").touch()
+    about = site / f"{module.parent.name}-1.dist-info"
+    about.mkdir(exist_ok=True)
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module.parent.name}\nVersion: 1\n")
+    lines = [f"{type_name} = {value}" for type_name, value in points.items()]
+    (about / "entry_points.txt").write_text("\n".join(["[lockstep.connectors]", *lines, ""]))
+
+
 class SpoolWorld(World):
     """An effect is a file."""
 
@@ -47,6 +64,9 @@ class SpoolWorld(World):
 
     async def close(self) -> None:
         self.mend()
+
+    def install(self, site: Path) -> None:
+        install("SpoolConnector", site)
 
     @property
     def directory(self) -> Path:

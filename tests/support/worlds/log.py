@@ -55,8 +55,9 @@ class LogWorld(World):
 
     def _all(self) -> list[dict[str, Any]]:
         file = self.place.directory / DAEMON_LOG
-        lines = file.read_text().splitlines() if file.exists() else []
-        return [*self._lines, *(each for each in map(json.loads, lines) if each["event"] == "command")]
+        lines = file.read_text().splitlines(keepends=True) if file.exists() else []
+        whole = (json.loads(line) for line in lines if line.endswith("\n"))  # the last one of a killed daemon is not
+        return [*self._lines, *(line for line in whole if line["event"] == "command")]
 
     async def effects(self) -> list[str]:
         return sorted({line["command"] for line in self._all()})

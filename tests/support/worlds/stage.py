@@ -43,7 +43,7 @@ class Stage:
     def command(self, n: int, **changes: Any) -> OutboxCommand:  # noqa: ANN401 - any field
         """Command ``c<n>`` for the connector under test."""
         self.world.known.add(f"c{n}")
-        return outgoing(n, self.world.name, **changes)
+        return outgoing(n, self.world.name, verb=self.world.verb, **changes)
 
     async def ended(self, *ids: str) -> None:
         """Waits until something was told of each."""

@@ -129,3 +129,26 @@ def test_a_full_lane_remembers_where_to_read_again_and_skips_all_behind_it(monke
     assert not small.offer(waiting(4), StreamId(3, 0)), "4 must not pass 3"
     assert small.skipped_after == StreamId(2, 0)
     assert small.has_room
+
+
+def test_what_has_gone_leaves_nothing_behind_however_late_it_would_expire() -> None:
+    full = lane()
+    for n in range(10_000):
+        fill(full, waiting(n, expires_ms=10**15))
+        assert drawn(full) == [f"c{n}"]
+        full.finished()
+    assert len(full._expiring) <= lane_module.SLACK + 3
+
+
+def test_what_goes_while_it_is_held_leaves_nothing_behind() -> None:
+    by_rule, by_connector, delayed = lane(), lane(), lane()
+    paused = frozenset({"rule:pack.rule"})
+    for n in range(10_000):
+        for each in (by_rule, by_connector):
+            fill(each, waiting(n))
+        delayed.put_back(waiting(n), due_ms=10**15)
+        assert drawn(by_rule, paused=paused) == []
+        for each in (by_rule, by_connector, delayed):
+            assert each.withdraw(f"c{n}") is not None
+    most = lane_module.SLACK + 3
+    assert max(len(by_rule._held), len(by_connector._ready), len(delayed._delayed)) <= most
