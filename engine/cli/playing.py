@@ -24,7 +24,7 @@ from engine.insight.scenario.world import Machinery
 from engine.matching.engine import Engine
 from engine.model.journal import StreamId
 from engine.runtime.reload import follow_order, read_order
-from engine.runtime.timers import ScheduleTimes
+from engine.runtime.schedule_times import ScheduleTimes
 
 _DIFF_STYLES: Final = {"-": "red", "+": "green", "?": "yellow", " ": "dim"}
 #: Text is not broken into columns narrower than this.

@@ -17,7 +17,7 @@ from engine.model.journal import StreamId
 from engine.model.rules import RuleBase
 from engine.packs.bundle import load_paths
 from engine.runtime.orders import give_order, writer_name
-from engine.runtime.timers import ScheduleTimes
+from engine.runtime.schedule_times import ScheduleTimes
 from engine.store.redis_store import RedisStore
 
 

@@ -19,7 +19,7 @@ from engine.matching.surroundings import Surroundings
 from engine.model.journal import Cursor
 from engine.runtime.recovery import plans_begun_under, rulebase_in_force
 from engine.runtime.reload import compile_all
-from engine.runtime.timers import ScheduleTimes
+from engine.runtime.schedule_times import ScheduleTimes
 from engine.store.commits import CommittedState
 
 

@@ -23,7 +23,7 @@ from engine.packs.bundle import load_blob
 from engine.runtime.crashpoints import DURING_RECOVERY, crashpoint
 from engine.runtime.logging import logger
 from engine.runtime.reload import RevisionStore, compile_all
-from engine.runtime.timers import ScheduleTimes
+from engine.runtime.schedule_times import ScheduleTimes
 
 #: A recovery that died so often is tried without the C library.
 _RECOVERIES: Final = 3

@@ -11,7 +11,7 @@ from engine.matching.surroundings import Surroundings
 from engine.model import expr as x
 from engine.model.journal import StreamId
 from engine.model.rules import Check, Rule, Term
-from engine.runtime.timers import ScheduleTimes
+from engine.runtime.schedule_times import ScheduleTimes
 from tests.support.ir import SPAN, cmp, command, concludes, kind, pattern, ref, rule, rule_base
 
 READING = kind("reading", "id", "id:id a:int b:int? state:open|closed", permanent=True, limit=100)

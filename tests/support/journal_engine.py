@@ -24,7 +24,7 @@ from engine.model.journal import ChangeSet, Cursor, OutboxCommand, Rejection, St
 from engine.model.records import TOMBSTONE, decode_claim, parse_fact_field
 from engine.model.rules import RuleBase
 from engine.packs.bundle import load_paths
-from engine.runtime.timers import ScheduleTimes
+from engine.runtime.schedule_times import ScheduleTimes
 from tests.support.world import MARK, START, Refused, World, decision_of
 
 SECRET = b"a secret of the tests"

@@ -11,7 +11,7 @@ from engine.matching.joins import PythonJoiner
 from engine.matching.surroundings import Surroundings
 from engine.model.journal import ChangeSet, StreamId
 from engine.packs.bundle import load_paths
-from engine.runtime.timers import ScheduleTimes
+from engine.runtime.schedule_times import ScheduleTimes
 from engine.store.commits import CommittedState
 from engine.store.records import AuditEntry
 from tests.support.journal_engine import SECRET, JournalEngine, write_packs

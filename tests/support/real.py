@@ -21,7 +21,7 @@ from engine.model.journal import Cursor, StreamId, write_changes
 from engine.model.kinds import Value
 from engine.model.rules import AssertEffect, CommandEffect, ConcludeEffect, Effect, RetractEffect, RuleBase
 from engine.model.signing import signed_fields
-from engine.runtime.timers import ScheduleTimes
+from engine.runtime.schedule_times import ScheduleTimes
 from tests.support.reference.ids import canonical
 from tests.support.reference.records import (
     CommandMade,

@@ -1,7 +1,7 @@
 import pytest
 
 from engine.model.cron import validate_cron
-from engine.runtime.timers import ScheduleTimes
+from engine.runtime.schedule_times import ScheduleTimes
 from tests.unit.test_timers import cron
 
 

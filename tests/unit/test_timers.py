@@ -8,7 +8,8 @@ from apscheduler.triggers.cron import CronTrigger
 
 from engine import clock
 from engine.model.rules import Cron, Schedule, Span
-from engine.runtime.timers import AlarmClock, ScheduleTimes
+from engine.runtime.schedule_times import ScheduleTimes
+from engine.runtime.timers import AlarmClock
 
 SPAN = Span("p.yaml", 1, 1)
 ZURICH = "Europe/Zurich"

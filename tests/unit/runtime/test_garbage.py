@@ -12,7 +12,7 @@ from engine.matching.joins import PythonJoiner
 from engine.matching.surroundings import Surroundings
 from engine.model.journal import StreamId
 from engine.runtime import garbage
-from engine.runtime.timers import ScheduleTimes
+from engine.runtime.schedule_times import ScheduleTimes
 from tests.support.ir import cmp, command, concludes, kind, pattern, ref, rule, rule_base, without
 
 TTL_MS = 1_000
