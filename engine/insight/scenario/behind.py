@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from engine.insight.scenario.history import Made
 from engine.insight.scenario.moments import after
 from engine.insight.scenario.values import spelled, spelled_field
 from engine.insight.scenario.vocabulary import command_effects
-from engine.insight.scenario.world import Made
 from engine.matching.engine import Engine
 from engine.matching.reads import term_values
 from engine.model.exprtools import fields_read

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from engine.insight.scenario.case import Case
+from engine.insight.scenario.history import Committed, Made, Noted
 from engine.insight.scenario.moments import after
 from engine.insight.scenario.outcomes import Outcome
-from engine.insight.scenario.world import Committed, Made, Noted
 
 #: Failures kept of one test: what comes after these follows from them.
 MAX_FAILURES: Final = 20

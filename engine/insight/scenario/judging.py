@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from engine.insight.scenario.history import Made, Refused
 from engine.insight.scenario.values import canonical, spelled, spelled_field
 from engine.insight.scenario.wanted import WantedCommand, WantedFact, WantedRejection
-from engine.insight.scenario.world import Made, Refused
 from engine.matching.engine import Engine
 from engine.matching.fact import Fact
 

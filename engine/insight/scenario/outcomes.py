@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.insight.scenario.history import STANDING, Noted
 from engine.insight.scenario.moments import after
 from engine.insight.scenario.wanted import WantedOutcome, WantedRefusal
-from engine.insight.scenario.world import STANDING, Noted
 
 
 @dataclass(frozen=True, slots=True)

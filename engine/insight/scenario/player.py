@@ -11,12 +11,13 @@ from engine.insight.scenario.behind import because
 from engine.insight.scenario.case import Case, Entry, Input, Push, Report, Restart, Step
 from engine.insight.scenario.coverage import Coverage
 from engine.insight.scenario.failure import MAX_FAILURES, Failure, Result
+from engine.insight.scenario.history import Made, Noted, Refused
 from engine.insight.scenario.judging import Comparison, Diff, fact_disagreement, show_made, take_rejections
 from engine.insight.scenario.outcomes import disagreement, is_about, is_refused, read_outcomes, refusals, subject_words
 from engine.insight.scenario.unmet import unmet
 from engine.insight.scenario.values import canonical
 from engine.insight.scenario.wanted import Checks, WantedCommand, WantedRejection
-from engine.insight.scenario.world import Machinery, Made, Noted, Refused, World
+from engine.insight.scenario.world import Machinery, World
 from engine.model.kinds import FINAL_STATUSES
 from engine.model.rules import Span
 

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from engine import limits
 from engine.coordination.driver import Driver
 from engine.insight.scenario.case import Base
+from engine.insight.scenario.history import STANDING, Committed, History, Noted
 from engine.matching.compiled import CompiledRule
 from engine.matching.engine import Engine
 from engine.matching.firing import RunawayError
@@ -23,7 +24,7 @@ from engine.matching.occurrences import Times
 from engine.matching.restore import Restoration
 from engine.matching.state import State, read_state
 from engine.matching.surroundings import Surroundings
-from engine.model.journal import ChangeSet, Cursor, OutboxCommand, StreamId, write_changes
+from engine.model.journal import Cursor, OutboxCommand, StreamId, write_changes
 from engine.model.plans import Plan
 from engine.model.rules import RuleBase, Schedule
 from engine.model.signing import signed_fields
@@ -31,8 +32,6 @@ from engine.model.signing import signed_fields
 _SECRET: Final = b"of a world that ends with its test"
 _WRITER: Final = "dispatch"
 _SOURCE: Final = "lockstep-dispatch"
-#: An event of no audit: how a coordination without a verdict stands when a test asks.
-STANDING: Final = "standing"
 
 
 class Reload(Protocol):
@@ -56,62 +55,6 @@ class Machinery:
 
     times_of: Callable[[Schedule], Times]
     reload: Reload
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A command that was made.
-
-    Attributes:
-        at_ms: unix ms.
-        command: ``connector.verb``.
-        args: as they left.
-        event: the firing behind it as the audit has it; empty if none is named.
-    """
-
-    at_ms: int
-    id: str
-    command: str
-    args: Mapping[str, Any]
-    rule: str
-    coordination: str
-    event: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """Something the audit says."""
-
-    at_ms: int
-    cause: str
-    event: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """An entry that was rejected."""
-
-    at_ms: int
-    code: str
-    message: str
-    hint: str
-
-
-@dataclass(slots=True)
-class History:
-    """All that happened so far, in order."""
-
-    made: list[Made] = field(default_factory=list)
-    noted: list[Noted] = field(default_factory=list)
-    rejected: list[Refused] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """The committed state: field → record."""
-
-    facts: Mapping[bytes, bytes] = field(default_factory=dict)
-    active: Mapping[bytes, bytes] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -340,26 +283,7 @@ class World:
         stored.cursor = change.cursor
         self._queue += change.commands
         self._withdrawn.update(change.withdrawn)
-        self._remember(change)
-
-    def _remember(self, change: ChangeSet) -> None:
-        """Put down what happened; the audit comes first, for it says of each command why."""
-        behind: dict[str, tuple[int, Mapping[str, Any]]] = {}
-        for record in change.audit:
-            said = dict(record)
-            at, cause = int(said["at"]), said["cause"].decode()
-            for event in json.loads(said["events"]):
-                self.history.noted.append(Noted(at, cause, event))
-                for command in event.get("commands") or ():
-                    if isinstance(command, dict) and "id" in command:
-                        behind[command["id"]] = at, event
-        for made in change.commands:
-            at, event = behind.get(made.command_id, (self.at_ms, {}))
-            args = json.loads(made.args)
-            name = f"{made.connector}.{made.verb}"
-            self.history.made.append(Made(at, made.command_id, name, args, made.rule, made.coordination, event))
-        for refused in change.rejected:
-            self.history.rejected.append(Refused(self.at_ms, refused.code, refused.message, refused.hint))
+        self.history.record(change, self.at_ms)
 
 
 def _run_due(engine: Engine, limit_ms: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from engine.coordination.case import FLYING
-from engine.insight.scenario.world import Made
+from engine.insight.scenario.history import Made
 from tests.support.laws.plans import GATES, Pack
 from tests.support.laws.world import START_MS, LawWorld, Watch
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import Any, Final
 
 from engine.coordination.case import Case
-from engine.insight.scenario.world import Made, Noted
+from engine.insight.scenario.history import Made, Noted
 from tests.support.laws.plans import Pack
 from tests.support.laws.value import look_at_amounts, look_at_value
 from tests.support.laws.verdict import judge

@@ -12,7 +12,8 @@ from typing import Any, Final
 from engine.cli.playing import daemon_machinery
 from engine.coordination.case import Case
 from engine.coordination.driver import Driver
-from engine.insight.scenario.world import Made, World
+from engine.insight.scenario.history import Made
+from engine.insight.scenario.world import World
 from engine.matching.fact import Fact
 from engine.model.kinds import FINAL_STATUSES
 from tests.support.laws.plans import Pack

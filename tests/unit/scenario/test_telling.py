@@ -7,10 +7,10 @@ from xml.etree import ElementTree
 
 from engine.insight.scenario.coverage import Coverage
 from engine.insight.scenario.failure import Failure, Result
+from engine.insight.scenario.history import Noted
 from engine.insight.scenario.junit import write_junit
 from engine.insight.scenario.outcomes import disagreement, read_outcomes
 from engine.insight.scenario.wanted import WantedOutcome
-from engine.insight.scenario.world import Noted
 from engine.model.rules import Span
 from tests.support.scenarios import play_text, read_text, steps
 
