@@ -9,6 +9,7 @@ from pathlib import Path
 from engine.cli.output import note
 from engine.errors import ConfigError, StoreError
 from engine.insight.doctor import Vitals
+from engine.insight.facts import facts_of
 from engine.insight.status import JournalEnds, Status, status_of
 from engine.model.journal import StreamId
 from engine.model.kinds import Kind
@@ -93,10 +94,12 @@ async def page(store: RedisStore) -> Status:
 async def vitals(store: RedisStore, settings: Settings) -> Vitals:
     """What ``doctor`` looks at."""
     extent = await store.journal_extent()
+    incidents = [fact async for fact in facts_of(store, "incident") if fact.values.get("open") is True]
     return Vitals(
         server=await store.server_report(),
         status=await page(store),
         journal_last=extent.last_id,
         time_ms=await store.time_ms(),
         secret=secret_of(settings),
+        incidents=tuple(sorted((fact.key_text, str(fact.values.get("reason", ""))) for fact in incidents)),
     )

@@ -16,6 +16,8 @@ from engine.store.server import OLDEST, ServerReport
 _LAG_MS = 5_000
 #: Share of Redis memory, in percent, from which an operator should act.
 _FULL_PERCENT = 80
+#: Open incidents that are listed; there is one a node, and one a reorganisation that nobody closed.
+_MAX_INCIDENTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Vitals:
         journal_last: the journal's last entry.
         time_ms: the server's clock.
         secret: the file with the signing secret.
+        incidents: open ones: what each is, and why.
     """
 
     server: ServerReport
@@ -52,6 +55,7 @@ class Vitals:
     journal_last: StreamId
     time_ms: int
     secret: Path
+    incidents: tuple[tuple[str, str], ...] = ()
 
 
 def _version(server: ServerReport) -> Finding:
@@ -145,6 +149,14 @@ def _secret(path: Path) -> Finding:
     return Finding("secret", "ok", f"{path}, readable by its owner alone")
 
 
+def _incidents(vitals: Vitals) -> Iterator[Finding]:
+    """What sources say of the world outside: a node that is away, a reorganisation that was too deep."""
+    for name, reason in vitals.incidents[:_MAX_INCIDENTS]:
+        yield Finding("incident", "warn", f"{name}: {reason}", "see to it; `lockstep facts incident` shows all of it")
+    if len(vitals.incidents) > _MAX_INCIDENTS:
+        yield Finding("incident", "warn", f"{len(vitals.incidents) - _MAX_INCIDENTS} more", "lockstep facts incident")
+
+
 def examine(vitals: Vitals) -> list[Finding]:
     """Everything worth knowing, good and bad, in the order an operator would look."""
     return [
@@ -156,4 +168,5 @@ def examine(vitals: Vitals) -> list[Finding]:
         *_daemon(vitals.status),
         _journal(vitals),
         _secret(vitals.secret),
+        *_incidents(vitals),
     ]

@@ -93,3 +93,11 @@ def test_an_empty_redis_has_a_status() -> None:
     status = status_of({}, {}, JournalEnds(0, StreamId(0, 0), None), {}, 1)
     assert status.as_dict()["cursor"] == {"entry": "0-0", "now": 0}
     assert (status.revision, status.facts, status.running) == ("", None, False)
+
+
+def test_open_incidents_are_shown_and_no_more_than_anyone_reads(tmp_path: Path) -> None:
+    looked = replace(vitals(tmp_path), incidents=(("alpha:node", "NODE_DOWN: no answer"),))
+    assert found(looked, "incident").message == "alpha:node: NODE_DOWN: no answer"
+    many = replace(looked, incidents=tuple((f"n{number}", "x") for number in range(30)))
+    shown = [f.message for f in examine(many) if f.name == "incident"]
+    assert (len(shown), shown[-1]) == (11, "20 more")
