@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.coordination.books import Books
-from engine.coordination.case import StepCase
+from engine.coordination.case import FLYING, StepCase
 from engine.coordination.course import Course
 from engine.coordination.desk import Desk
 
@@ -41,4 +41,5 @@ class Accepting:
             step.undo_state = ""
         step.at_once = False
         for undo in step.undos.values():
+            undo.is_called_back = undo.status in FLYING
             self.desk.withdraw(undo)

@@ -168,6 +168,10 @@ class Books:
                 continue
             moves = self.desk.plan.by_name[step.name].undo[number].action.moves
             gives = undo.gives or [] if moves is not None and moves.gives else self._reverse(step, ledger)
+            if undo.is_called_back:
+                undo.is_extra = not any(ledger.lying(a.place, a.asset) for a in step.run.gets or [])
+                if moves is None or not moves.gives:
+                    gives = self._taken_all_the_same(step, undo, gives)
             ledger.give(gives, undo.via, missing=missing)
             if undo.has_arrived:
                 gets = undo.gets or [] if moves is not None and moves.gets else self._home(step, gives)
@@ -196,6 +200,18 @@ class Books:
                 return [Amount(a.asset, a.amount, lent[a.asset]) for a in run.owes]
             return [Amount(a.asset, min(a.amount, ledger.lying(a.place, a.asset)), a.place) for a in gets]
         return [Amount(a.asset, a.amount, run.via) for a in run.gives or []]
+
+    @staticmethod
+    def _taken_all_the_same(step: StepCase, undo: Run, gives: list[Amount]) -> list[Amount]:
+        """What an undo took that was called back: what it brought home, if more than was there for it to take.
+
+        An undo that does not say what it brings brings what the step had brought.
+        """
+        if not step.run.has_arrived or not undo.has_arrived:
+            return gives
+        come = {a.asset: a.amount for a in undo.gets or step.run.gets or []}
+        taken = {a.asset: a.amount for a in gives}
+        return [Amount(a.asset, max(taken.get(a.asset, 0), come.get(a.asset, 0)), a.place) for a in step.run.gets or []]
 
     @staticmethod
     def _home(step: StepCase, taken: list[Amount]) -> list[Amount]:

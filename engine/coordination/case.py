@@ -67,6 +67,8 @@ class Run:
         is_late: it was confirmed after that, or after its undoing began.
         is_surplus: it was confirmed although its value had been returned.
         is_after_end: it was confirmed when a verdict stood already.
+        is_called_back: an undo that was on its way when its step's value was accepted after all.
+        is_extra: such an undo took effect, although there was nothing left for it to take.
         wants_retry: an alternative asked for another attempt.
         lost: what a reorganisation took from it: ``seen`` or ``confirmed``; empty if nothing.
         bound: aliases bound by its conditions, as they were when used.
@@ -103,6 +105,8 @@ class Run:
     is_late: bool = False
     is_surplus: bool = False
     is_after_end: bool = False
+    is_called_back: bool = False
+    is_extra: bool = False
     wants_retry: bool = False
     lost: str = ""
     bound: dict[str, Bound] = field(default_factory=dict)
@@ -143,6 +147,7 @@ class Run:
         self.commands.append(command)
         self.status, self.known_at, self.wants_retry = "commanded", None, False
         self.failed_on = []
+        self.is_called_back = False
         self.last_at = now
         self.first_at = now if self.first_at is None else self.first_at
         self.within_from = now if self.within_from is None else self.within_from
@@ -215,6 +220,10 @@ class StepCase:
     def is_undoing(self) -> bool:
         """Its undoing has begun."""
         return self.at_once or bool(self.undos)
+
+    def called_back(self) -> Iterator[Run]:
+        """Undos that were called back, and of which it is not known yet whether they take effect all the same."""
+        return (undo for undo in self.undos.values() if undo.is_called_back and undo.status in FLYING)
 
     def runs(self) -> Iterator[Run]:
         """Every action begun."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine import limits
-from engine.coordination.case import FLYING, Run
+from engine.coordination.case import FLYING, Run, StepCase
 from engine.coordination.desk import Desk
 from engine.coordination.evaluate import evaluate
 from engine.coordination.forward import Forward
@@ -97,6 +97,8 @@ class Judgement:
         """Something is in flight, or an alternative is being done."""
         for step in self.case.steps.values():
             if step.run.way.active is not None or step.undo_state in ("running", "waiting"):
+                return True
+            if self.unwinding.may_come_back(step):
                 return True
             if step.run.status in FLYING and not step.is_accepted and step.undo_state not in ("undone", "stuck"):
                 return True
@@ -226,7 +228,10 @@ class Judgement:
         """The verdict stands, but somebody must know that value came after it."""
         for step in self.case.steps.values():
             run = step.run
-            if run.is_after_end and run.status == "confirmed" and run.has_moved and not run.is_surplus:
+            is_new = run.is_after_end and run.status == "confirmed" and run.has_moved and not run.is_surplus
+            # It was called back when its value was accepted, and took that back after all.
+            undone = (u for u in step.undos.values() if u.is_called_back and u.is_after_end and not u.is_extra)
+            if is_new or any(undo.status == "confirmed" for undo in undone):
                 self.desk.escalate(step.name, "LATE", self.desk.where(step))
 
     def note_surplus(self) -> None:
@@ -234,12 +239,17 @@ class Judgement:
         case = self.case
         if case.is_stopped or case.reason == "OVER_SETTLED" or not case.ledger.total("surplus"):
             return
-        back = [step for step in case.steps.values() if step.undo_state == "undone" and step.run.has_arrived]
+        back = [step for step in case.steps.values() if self._is_returned(step) and step.run.has_arrived]
         if back:
             case.reason = "OVER_SETTLED"
             gets = back[0].run.gets or []
             self.desk.escalate(back[0].name, "OVER_SETTLED", gets[0].place if gets else "")
             self.desk.has_changed = True
+
+    @staticmethod
+    def _is_returned(step: StepCase) -> bool:
+        extra = any(undo.is_extra and undo.status == "confirmed" for undo in step.undos.values())
+        return extra or step.undo_state == "undone"
 
     def note_ledger(self) -> None:
         """The ledger changed after the end: the verdict stands, on a new record."""

@@ -111,6 +111,8 @@ class Progress:
         run.status, run.lost = "confirmed", ""
         run.confirmed_at = self.desk.now
         self.desk.has_changed = True
+        if run.is_called_back:
+            run.is_after_end = not self.case.is_open
         if step is None or run is not step.run:
             return
         run.is_late = run.is_timed_out or step.is_undoing

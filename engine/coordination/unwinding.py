@@ -79,9 +79,18 @@ class Unwinding:
         """It holds nothing back any more; what its alternative does behind the undo (a hold, a call) does not."""
         if step.undo_state in ("undone", "stuck") or step.is_dropped:
             return True
+        if self.may_come_back(step):
+            return False
         if step.undo_state or self.is_in_flight(step) or self._is_late_open(step) or step.run.way.small is not None:
             return False
         return not self.needs_undo(step)
+
+    def may_come_back(self, step: StepCase) -> bool:
+        """An undo that was called back is on its way, and may take effect all the same: until its time is over."""
+        flying = list(step.called_back())
+        if any(undo.is_timed_out or undo.status == "unknown" for undo in flying):
+            self.desk.escalate(step.name, "UNDO_IN_FLIGHT", self.desk.where(step))
+        return any(not undo.is_timed_out for undo in flying)
 
     def is_over(self) -> bool:
         """Whether everything that can be taken back has been."""
@@ -110,7 +119,7 @@ class Unwinding:
         """One that was called back and is on its way all the same goes on."""
         undo = step.undo
         if undo is not None and undo.status in FLYING:
-            step.undo_state = "running"
+            step.undo_state, undo.is_called_back = "running", False
             self.desk.has_changed = True
             return
         self._try(step)
@@ -156,7 +165,8 @@ class Unwinding:
         """See how the undos of a step have come along."""
         for undo in sorted(step.undos.values(), key=lambda undo: undo is not step.undo):
             self.progress.observe(step, undo)
-        is_back = any(undo.status == "confirmed" for undo in step.undos.values())
+        # What was called back and had nothing left to take has paid twice: what goes forward is not taken back for it.
+        is_back = any(undo.status == "confirmed" and not undo.is_extra for undo in step.undos.values())
         if is_back and step.undo_state != "undone":
             step.undo_state, step.is_accepted = "undone", False
             self.desk.has_changed = True
