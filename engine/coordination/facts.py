@@ -64,7 +64,8 @@ class CaseFacts:
     def _tell(self, case: Case, step: StepCase) -> None:
         """A step is in another state: say so, and on which facts that rests."""
         run, names = rests_on(step, step.shown)
-        aliases = {(bound.kind, bound.key): alias for alias, bound in run.bound.items()}
+        # Of several aliases the first by name: a recovery finds them in another order than they were bound in.
+        aliases = {(bound.kind, bound.key): alias for alias, bound in sorted(run.bound.items(), reverse=True)}
         effects = self.driver.effects
         found = [(name, self.driver.fact_of(*name)) for name in names]
         facts = [effects.said_fact(aliases.get(name, ""), fact, fact.claim) for name, fact in found if fact is not None]
