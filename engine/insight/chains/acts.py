@@ -80,8 +80,9 @@ async def _the_source_is_reorganised(scene: Scene, intent: str) -> None:
     await scene.until(_SOON, "the arrival", lambda: scene.moved(intent, "bridge", "far"))
     deposit = scene.known.transfers[intent, "deposit", "home"]
     home = scene.stage.home
-    depth = await asyncio.to_thread(lambda: home.height) - int(deposit["height"]) + 1
-    await scene.say(f"the last {depth} blocks of home are replaced by empty ones; the deposit was in the first of them")
+    # One block more than it takes, for one may come before the node has heard of it.
+    depth = await asyncio.to_thread(lambda: home.height) - int(deposit["height"]) + 2
+    await scene.say(f"the last {depth} blocks of home are replaced by empty ones; the deposit was in one of them")
     await asyncio.to_thread(home.reorg, depth)
     await scene.until(_SOON, "the step is unconfirmed", lambda: "unconfirmed" in scene.known.steps[intent, "bridge"])
     scene.must(not scene.known.commanded(intent, _SWAP), f"{intent} was swapped on a deposit that might go")

@@ -36,8 +36,8 @@ async def until_sent(scene: Scene, intent: str, verb: str) -> None:
 
 
 def take_back(scene: Scene, chain: Anvil, intent: str, purpose: str, network: str) -> None:
-    """Reorganises the block of a transfer away."""
-    chain.reorg(chain.height - int(scene.known.transfers[intent, purpose, network]["height"]) + 1)
+    """Reorganises the block of a transfer away, and one more, for a block may come between look and deed."""
+    chain.reorg(chain.height - int(scene.known.transfers[intent, purpose, network]["height"]) + 2)
 
 
 async def drained_in_the_block_of_the_swap(scene: Scene, intent: str) -> None:
