@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,10 @@ from engine.runtime import notebooks, watching
 from engine.runtime.dispatch import Dispatch
 from engine.runtime.notebooks import FULL_AT, MAX_OBSERVATIONS, DurableNotebook
 from engine.runtime.results import ResultWriter
+from engine.runtime.timers import AlarmClock
 from engine.settings import Settings
 from tests.support.dispatching import PATIENCE_S, SECRET, Bench
+from tests.support.worlds.example import example
 
 
 class Counting(Connector):
@@ -115,3 +118,56 @@ async def test_a_write_beyond_its_bounds_is_refused(bench: Bench) -> None:
         await notebook.write({}, many)
     with pytest.raises(ValueError, match="notes"):
         await notebook.write({"x": "y" * (4 * 1024 * 1024)})
+
+
+def tailing(bench: Bench, file: Path) -> Dispatch:
+    """The example of the README, that watches that file."""
+    kind = example("TailConnector")
+    options = {"file": str(file), "kind": "receipt"}
+    settings = Settings.model_validate({"connectors": {"seen": {"type": "tail", "options": options}}})
+    results = ResultWriter(bench.store, bench.epoch, SECRET)
+    bench.clock = AlarmClock()
+    bench.clock.start()
+    registry = Registry({"tail": kind})
+    return Dispatch(bench.store, settings, results, set, bench.epoch, registry, bench.surroundings)
+
+
+async def lines_told(bench: Bench) -> list[dict[str, Any]]:
+    entries = await bench.store.read_journal(ZERO_ID, 1_000)
+    fields = [dict(zip(flat[::2], flat[1::2], strict=True)) for _, flat in entries]
+    assert {(each[b"source"], each[b"kind"], each[b"op"]) for each in fields} <= {(b"seen", b"receipt", b"assert")}
+    return [json.loads(each[b"data"]) for each in fields]
+
+
+async def test_the_watching_example_tells_each_line_once_over_daemons_that_are_cut_off(
+    bench: Bench, tmp_path: Path
+) -> None:
+    file = tmp_path / "seen.jsonl"
+    rows: list[dict[str, Any]] = []
+    for life in range(4):
+        for n in range(150):
+            rows.append({"id": f"r{life}-{n}", "amount": str(10**30 + n)})
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        file.write_text(text + '{"id": "half a li')
+        await bench.lead()
+        running = asyncio.create_task(tailing(bench, file).run())
+        async with asyncio.timeout(PATIENCE_S):
+            while len(await lines_told(bench)) < len(rows) - (75 if life < 3 else 0):
+                assert not running.done()
+        running.cancel()  # after some of the lines, or all
+        await asyncio.gather(running, return_exceptions=True)
+        bench.clock.stop()
+    assert await lines_told(bench) == rows
+
+
+async def test_the_watching_example_goes_on_behind_a_line_that_makes_no_sense(bench: Bench, tmp_path: Path) -> None:
+    file = tmp_path / "seen.jsonl"
+    file.write_text('nonsense\n[1]\n{"id": "r1", "price": 0.1}\n')
+    running = asyncio.create_task(tailing(bench, file).run())
+    async with asyncio.timeout(PATIENCE_S):
+        while len(told := await lines_told(bench)) < 3:
+            assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    bench.clock.stop()
+    assert told == [{"unreadable": "nonsense\n"}, {"unreadable": "[1]\n"}, {"id": "r1", "price": "0.1"}]
