@@ -259,6 +259,7 @@ class Case:
         due: instant of its item in the timeline, 0 if none.
         story: what happened, in order; see ``story``.
         story_cut: how many events were left out of it.
+        story_texts: the same events as canonical JSON, as far as they were written down; not kept.
     """
 
     id: str
@@ -297,6 +298,7 @@ class Case:
     due: int = 0
     story: list[dict[str, Any]] = field(default_factory=list)
     story_cut: int = 0
+    story_texts: list[bytes] = field(default_factory=list)
 
     @property
     def is_open(self) -> bool:

@@ -13,7 +13,7 @@ from engine.coordination.copies import Copies
 from engine.coordination.desk import Desk
 from engine.coordination.evaluate import Bound, evaluate
 from engine.coordination.facts import CaseFacts
-from engine.coordination.keeping import from_json, to_json
+from engine.coordination.keeping import from_json, record, to_json
 from engine.coordination.ledger import Ledger
 from engine.coordination.machine import Machine
 from engine.coordination.outline import Outline
@@ -328,7 +328,7 @@ class Driver:
 
     def _record(self, slot: CaseKey) -> bytes | None:
         case = self.cases.get(slot)
-        return None if case is None else dumps(to_json(case))
+        return None if case is None else record(case)
 
     def tell(self, case: Case, event: str, details: Mapping[str, Any]) -> None:
         """Into the audit, and into what the coordination keeps of its course."""
@@ -340,13 +340,13 @@ class Driver:
     def restore(self, records: Mapping[str, Any], *, is_reload: bool) -> None:
         """Take the committed coordinations, before anything is judged."""
         self._is_peeking = True
-        for name, record in records.items():
-            if "until" in record:
+        for name, kept in records.items():
+            if "until" in kept:
                 identity = json.loads(name)[1]
-                self.shelf.ended[identity] = record["until"]
-                self.base.forgetting.note(_ENDED, identity, record["until"])
+                self.shelf.ended[identity] = kept["until"]
+                self.base.forgetting.note(_ENDED, identity, kept["until"])
                 continue
-            case = from_json(record)
+            case = from_json(kept)
             outline = self.sensing.outline_of(case.revision, case.plan)
             if outline is None:
                 continue
@@ -382,7 +382,7 @@ class Driver:
     def records(self) -> dict[str, Any]:
         """All coordinations as plain values."""
         # Copied through and through: if the new rules are refused, this engine goes on with what it had.
-        found = {key_text(slot): json.loads(dumps(to_json(case))) for slot, case in self.cases.items()}
+        found = {key_text(slot): json.loads(record(case)) for slot, case in self.cases.items()}
         for identity, until in self.shelf.ended.items():
             found[key_text(("ended", identity))] = {"until": until}
         return found

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
+from typing import Any, Final
 
 from engine.coordination.case import Case, Reserved, Run, StepCase, Way
 from engine.coordination.evaluate import Bound
 from engine.coordination.ledger import Amount, Ledger
+from engine.coordination.story import written
+from engine.matching.changes import dumps
+
+#: Not kept: it follows from the rest.
+_DERIVED: Final = frozenset({"due", "story_texts"})
+_STORY: Final = "story"
+#: Names of the fields, for a coordination is kept at each of its steps.
+_NAMES: Final = {made.__name__: tuple(f.name for f in fields(made)) for made in (Case, StepCase, Run, Way)}
+
+
+def record(case: Case) -> bytes:
+    """Canonical JSON of ``to_json``, without writing the whole story anew."""
+    kept = to_json(case)
+    before = dumps({name: value for name, value in kept.items() if name < _STORY})
+    after = dumps({name: value for name, value in kept.items() if name > _STORY})
+    return b'%s,"story":%s,%s' % (before[:-1], written(case), after[1:])
 
 
 def to_json(case: Case) -> dict[str, Any]:
     """Plain JSON values."""
-    kept = {f.name: getattr(case, f.name) for f in fields(case) if f.name != "due"}
+    kept = {name: getattr(case, name) for name in _names(Case) if name not in _DERIVED}
     kept["keys"] = list(case.keys)
     kept["bound"] = _bounds_json(case.bound)
     kept["brings"] = _amounts_json(case.brings)
@@ -40,12 +56,15 @@ def from_json(kept: dict[str, Any]) -> Case:
 
 def _known(made: type[Case | StepCase | Run | Way], kept: dict[str, Any]) -> dict[str, Any]:
     """What there is of its fields: a record is kept for months, and may be of an earlier version or of a later one."""
-    names = {f.name for f in fields(made)}
-    return {name: value for name, value in kept.items() if name in names}
+    return {name: kept[name] for name in _names(made) if name in kept}
+
+
+def _names(made: type[Case | StepCase | Run | Way]) -> tuple[str, ...]:
+    return _NAMES[made.__name__]
 
 
 def _step_json(step: StepCase) -> dict[str, Any]:
-    kept = {f.name: getattr(step, f.name) for f in fields(step)}
+    kept = {name: getattr(step, name) for name in _names(StepCase)}
     kept["run"] = _run_json(step.run)
     kept["undos"] = [[number, _run_json(run)] for number, run in step.undos.items()]
     kept["past"] = [_run_json(run) for run in step.past]
@@ -67,7 +86,7 @@ def _step(kept: dict[str, Any]) -> StepCase:
 
 
 def _run_json(run: Run) -> dict[str, Any]:
-    kept = {f.name: getattr(run, f.name) for f in fields(run)}
+    kept = {name: getattr(run, name) for name in _names(Run)}
     kept["bound"] = _bounds_json(run.bound)
     kept["values"] = {name: list(v) if isinstance(v, tuple) else v for name, v in run.values.items()}
     for name in ("gives", "gets"):
@@ -91,7 +110,7 @@ def _run(kept: dict[str, Any]) -> Run:
 
 
 def _way_json(way: Way) -> dict[str, Any]:
-    kept = {f.name: getattr(way, f.name) for f in fields(way)}
+    kept = {name: getattr(way, name) for name in _names(Way)}
     kept["active"] = None if way.active is None else list(way.active)
     kept["small"] = None if way.small is None else _run_json(way.small)
     return kept

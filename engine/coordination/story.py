@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from engine import limits
 from engine.coordination.case import Case, FactName, Run, StepCase
+from engine.matching.changes import dumps
 
 #: Details that only the audit keeps: what a verdict says beside these stands in the coordination itself.
 _OF_VERDICT: Final = frozenset({"verdict", "reason", "provisional"})
@@ -32,7 +33,15 @@ def note(case: Case, at_ms: int, cause: str, event: str, details: Mapping[str, A
     case.story.append({**kept, "at": at_ms, "cause": cause, "event": event})
     if len(case.story) > limits.MAX_STORY:
         del case.story[_HEAD]
+        del case.story_texts[_HEAD : _HEAD + 1]
         case.story_cut += 1
+
+
+def written(case: Case) -> bytes:
+    """The story as canonical JSON. Each event is written once: a coordination is kept at each of its steps."""
+    texts = case.story_texts
+    texts += [dumps(said) for said in case.story[len(texts) :]]
+    return b"[" + b",".join(texts) + b"]"
 
 
 def rests_on(step: StepCase, shown: str) -> tuple[Run, Iterable[FactName]]:

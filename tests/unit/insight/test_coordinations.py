@@ -4,14 +4,15 @@ from pathlib import Path
 import pytest
 
 from engine import limits
-from engine.coordination.case import Case
+from engine.coordination.case import Case, Run, StepCase
 from engine.coordination.driver import Driver
-from engine.coordination.keeping import from_json
+from engine.coordination.keeping import from_json, record, to_json
 from engine.coordination.ledger import Ledger
 from engine.coordination.story import note
 from engine.insight.coordinations.reading import CoordinationError, known_cases, meant
 from engine.insight.coordinations.telling import as_dict, with_timeline
 from engine.insight.coordinations.timeline import moments
+from engine.matching.changes import dumps
 from tests.support.kept_world import KeptWorld
 from tests.support.world import START
 from tests.unit.insight.shop import PACK, order, sold_and_taken_back
@@ -117,11 +118,12 @@ async def test_a_record_of_an_earlier_or_a_later_version_is_read(world: KeptWorl
     sold_and_taken_back(world)
     (known,) = await known_cases(world)
     (name,) = [name for name in world.active_hash if name.startswith(b'["p",')]
-    record = json.loads(world.active_hash[name])
-    for part in (record, record["steps"][0]):
+    stored = json.loads(world.active_hash[name])
+    for part in (stored, stored["steps"][0]):
         part["of_later"] = 1
-    del record["story"], record["story_cut"], record["steps"][0]["run"]["failed_on"]
-    world.active_hash[name] = json.dumps(record).encode()
+    run = stored["steps"][0]["run"]
+    del stored["story"], stored["story_cut"], run["failed_on"], run["is_called_back"], run["is_extra"]
+    world.active_hash[name] = json.dumps(stored).encode()
     (again,) = await known_cases(world)
     assert as_dict(again) == as_dict(known) | {"commands": []}
     world.restart()
@@ -134,8 +136,8 @@ def test_a_successor_that_is_refused_leaves_no_mark_in_a_story(world: KeptWorld)
     driver = world.engine.driver
     assert isinstance(driver, Driver)
     (case,) = driver.cases.values()
-    (record,) = driver.records().values()
-    successor = from_json(record)
+    (kept,) = driver.records().values()
+    successor = from_json(kept)
     told, commands = list(case.story), list(case.steps["pay"].run.commands)
     note(successor, 2, "2-0", "unwinding", {})
     successor.steps["pay"].run.commands.append("another")
@@ -151,6 +153,19 @@ def test_a_long_story_keeps_its_beginning_and_its_end() -> None:
     assert [said["at"] for said in case.story[:20]] == list(range(20))
     assert case.story[20]["at"] == 70
     assert case.story[-1] == {"at": limits.MAX_STORY + 49, "cause": "349-0", "event": "reported", "n": 349}
+
+
+def test_a_story_is_written_event_by_event_and_reads_as_if_it_were_written_as_a_whole() -> None:
+    case = Case("id", "shop.buy", (("O1",),), "O1", "r", 0, {"pay": StepCase("pay", Run("pay"))}, Ledger())
+    assert record(case) == dumps(to_json(case))
+    for number in range(limits.MAX_STORY + 5):
+        note(case, number, f"{number}-0", "réported", {"on": [{"key": ["x", number]}], "step": '"story":0'})
+        if number % 7 == 0:
+            assert record(case) == dumps(to_json(case))
+    again = from_json(json.loads(record(case)))
+    note(again, 999, "999-0", "commanded", {})
+    note(case, 999, "999-0", "commanded", {})
+    assert record(again) == record(case) == dumps(to_json(case))
 
 
 async def test_a_step_tells_the_audit_the_facts_it_rests_on(world: KeptWorld) -> None:
