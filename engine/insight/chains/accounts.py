@@ -7,31 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connectors.evm.abi import Event
-from engine.insight.chains.ground import Ground, Place, Side
-from engine.insight.chains.rpc import ask
+from engine.insight.chains.effects import Effects
+from engine.insight.chains.ground import Place
 from engine.insight.chains.telling import DECIMALS
 from engine.insight.demo.amounts import shown
 
-_DEPOSITED: Final = Event.of(
-    "Deposited(bytes32 indexed id, bytes32 indexed intent, address indexed sender, uint256 amount, uint256 arrives,"
-    " address receiver)"
-)
-_RELEASED: Final = Event.of(
-    "Released(bytes32 indexed id, bytes32 indexed intent, address indexed receiver, uint256 amount)"
-)
-_SWAPPED: Final = Event.of(
-    "Swapped(bytes32 indexed ref, address indexed sender, address indexed token_in, uint256 amount_in,"
-    " address token_out, uint256 amount_out, address receiver)"
-)
 #: What must be on the chains of an intent that came to this: (network, event) → how often.
 _ONCE: Final[Mapping[str, Mapping[tuple[str, str], int]]] = {
     "COMPLETED": {("home", "Deposited"): 1, ("far", "Released"): 1, ("far", "Swapped"): 1},
     "REFUNDED": {("home", "Deposited"): 1, ("far", "Released"): 1, ("far", "Deposited"): 1, ("home", "Released"): 1},
 }
 Balances = Mapping[Place, int]
-#: (intent, network, event) → how often it is on the chain.
-Effects = Counter[tuple[str, str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +42,6 @@ class Row:
     def change(self) -> int:
         """By the chain."""
         return self.after - self.before
-
-
-def effects(ground: Ground) -> Effects:
-    """What the operator's intents have caused on both chains, counted on the branch that is now the chain's."""
-    found: Effects = Counter()
-    for side in (ground.home, ground.far):
-        for event, address, reference in (
-            (_DEPOSITED, side.bridge, "intent"),
-            (_RELEASED, side.bridge, "intent"),
-            (_SWAPPED, side.pool, "ref"),
-        ):
-            for said in _logs(side, event, address):
-                if ground.operator in (str(said.get("sender", "")).lower(), str(said.get("receiver", "")).lower()):
-                    intent = bytes.fromhex(said[reference][2:]).rstrip(b"\0").decode(errors="replace")
-                    found[intent, side.network, event.name] += 1
-    return found
-
-
-def _logs(side: Side, event: Event, address: str) -> Iterable[Mapping[str, Any]]:
-    asked = {"fromBlock": "0x0", "toBlock": "latest", "address": address, "topics": [event.topic]}
-    for log in ask(side.url, "eth_getLogs", asked):
-        yield event.decode(log["topics"], log["data"])
 
 
 def rows(before: Balances, after: Balances, coordinations: Sequence[Mapping[str, Any]]) -> list[Row]:
@@ -121,6 +85,7 @@ def wrong(before: Balances, after: Balances, coordinations: Sequence[Mapping[str
     return [
         *_not_alike(before, after, coordinations),
         *_not_kept(before, after, coordinations),
+        *_not_of_its_own(coordinations, caused),
         *_not_once(coordinations, caused),
     ]
 
@@ -152,17 +117,31 @@ def _not_kept(before: Balances, after: Balances, coordinations: Sequence[Mapping
     return problems
 
 
+def _not_of_its_own(coordinations: Sequence[Mapping[str, Any]], caused: Effects) -> list[str]:
+    """Each coordination's own ledger is what the chains' events say that its intent has moved."""
+    said: Counter[tuple[str, str, str]] = Counter()
+    for told in coordinations:
+        for (place, asset), amount in by_ledgers([told]).items():
+            said[str(told["coordination"]), place, asset] += amount
+    return [
+        f"{intent} moved {_said(caused.moved[where], asset)} on {place}, and by its ledger {_said(said[where], asset)}"
+        for where in sorted(caused.moved.keys() | said.keys())
+        for intent, place, asset in [where]
+        if caused.moved[where] != said[where]
+    ]
+
+
 def _not_once(coordinations: Sequence[Mapping[str, Any]], caused: Effects) -> list[str]:
     """Every effect is on its chain as often as the verdict says, and none that nobody asked for."""
-    wanted: Effects = Counter()
+    wanted: Counter[tuple[str, str, str]] = Counter()
     for told in coordinations:
         for (network, event), times in _ONCE.get(str(told["verdict"]), {}).items():
             wanted[str(told["coordination"]), network, event] += times
     return [
-        f"{event} of {intent} is {caused[intent, network, event]} times on {network}, and must be"
-        f" {wanted[intent, network, event]} times"
-        for intent, network, event in sorted(caused.keys() | wanted.keys())
-        if caused[intent, network, event] != wanted[intent, network, event]
+        f"{event} of {intent} is {caused.times[what]} times on {network}, and must be {wanted[what]} times"
+        for what in sorted(caused.times.keys() | wanted.keys())
+        for intent, network, event in [what]
+        if caused.times[what] != wanted[what]
     ]
 
 

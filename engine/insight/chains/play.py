@@ -14,8 +14,9 @@ from rich.console import Console
 
 from engine.clock import monotonic_ms
 from engine.errors import Exit, LockstepError
-from engine.insight.chains.accounts import Balances, effects, kept_by_bridges, rows, wrong
+from engine.insight.chains.accounts import Balances, kept_by_bridges, rows, wrong
 from engine.insight.chains.acts import ACTS, Act
+from engine.insight.chains.effects import effects
 from engine.insight.chains.ground import balances
 from engine.insight.chains.scene import Scene
 from engine.insight.chains.show import ChainShow

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from engine.insight.chains.accounts import Effects, rows, wrong
+from engine.insight.chains.accounts import rows, wrong
+from engine.insight.chains.effects import Effects
 from engine.insight.chains.ground import Place
 
 IN, BRIDGED, HOME_AGAIN, OUT = 75_000_000_000, 74_962_500_000, 74_925_018_750, 24 * 10**18
@@ -36,7 +37,7 @@ def world() -> tuple[dict[Place, int], dict[Place, int], Effects]:
     after["far", "pool", "USDX"] += BRIDGED
     after["far", "pool", "ETHX"] -= OUT
     after["far", "operator", "ETHX"] += OUT
-    caused: Effects = Counter(
+    times = Counter(
         {
             ("a", "home", "Deposited"): 1,
             ("a", "far", "Released"): 1,
@@ -47,7 +48,16 @@ def world() -> tuple[dict[Place, int], dict[Place, int], Effects]:
             ("b", "home", "Released"): 1,
         }
     )
-    return before, after, caused
+    moved = Counter(
+        {
+            ("a", "home", "USDX"): -IN,
+            ("a", "far", "USDX"): 0,
+            ("a", "far", "ETHX"): OUT,
+            ("b", "home", "USDX"): HOME_AGAIN - IN,
+            ("b", "far", "USDX"): 0,
+        }
+    )
+    return before, after, Effects(times, moved)
 
 
 def test_chains_and_ledgers_that_agree_have_no_problem() -> None:
@@ -88,7 +98,20 @@ def test_a_bridge_that_kept_another_fee_than_the_ledgers_say_is_told() -> None:
 def test_value_that_a_ledger_still_has_on_the_bridge_is_told() -> None:
     before, after, caused = world()
     lost = coordination("a", "COMPLETED", {"far": {"ETHX": str(OUT)}, "bridge": {"USDX": "7"}}, IN - BRIDGED)
-    assert wrong(before, after, [lost, TOLD[1]], caused) == ["the ledgers still have 0.000007 USDX at bridge"]
+    assert wrong(before, after, [lost, TOLD[1]], caused) == [
+        "the ledgers still have 0.000007 USDX at bridge",
+        "a moved 0 USDX on bridge, and by its ledger 0.000007 USDX",
+    ]
+
+
+def test_ledgers_that_agree_in_all_but_not_each_for_itself_are_told() -> None:
+    before, after, caused = world()
+    caused.moved["a", "home", "USDX"] += 1
+    caused.moved["b", "home", "USDX"] -= 1
+    assert wrong(before, after, TOLD, caused) == [
+        "a moved -74,999.999999 USDX on home, and by its ledger -75,000 USDX",
+        "b moved -74.981251 USDX on home, and by its ledger -74.98125 USDX",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -102,5 +125,5 @@ def test_value_that_a_ledger_still_has_on_the_bridge_is_told() -> None:
 )
 def test_an_effect_too_many_or_too_few_is_told(effect: tuple[str, str, str], times: int, told: str) -> None:
     before, after, caused = world()
-    caused[effect] = times
+    caused.times[effect] = times
     assert wrong(before, after, TOLD, caused) == [told]
