@@ -33,6 +33,7 @@ COUNTED: Final = {
 
 def _cases(path: Path) -> list[Case]:
     (file,) = read_files([path])
+    assert file.cases, path
     return file.cases
 
 

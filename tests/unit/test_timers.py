@@ -250,6 +250,7 @@ async def test_an_alarm_in_the_past_rings_at_once() -> None:
     alarm.start()
     alarm.arm(1_000)
     await asyncio.wait_for(alarm.rang.wait(), 5)
+    assert alarm.armed_ms is None
     alarm.stop()
 
 

@@ -204,12 +204,15 @@ def test_every_assertion_is_drained_before_the_next(calls: Spy) -> None:
 
 def test_a_rebuild_never_takes_the_session_it_replaces(calls: Spy) -> None:
     last: dict[int, str] = {}
+    rebuilds = 0
     for name, args, _ in calls.calls:
         if name == "assert_fact":
             fact = json.loads(args[1])
             if fact["k"] == 0:
                 assert last.get(args[0]) != fact["sid"]
+                rebuilds += args[0] in last
                 last[args[0]] = fact["sid"]
+    assert rebuilds > 10
 
 
 def test_no_grounding_names_a_fact_twice(calls: Spy) -> None:
