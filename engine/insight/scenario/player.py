@@ -14,6 +14,7 @@ from engine.insight.scenario.failure import MAX_FAILURES, Failure, Result
 from engine.insight.scenario.history import Made, Noted, Refused
 from engine.insight.scenario.judging import Comparison, Diff, fact_disagreement, show_made, take_rejections
 from engine.insight.scenario.outcomes import disagreement, is_about, is_refused, read_outcomes, refusals, subject_words
+from engine.insight.scenario.reported import Reported
 from engine.insight.scenario.unmet import unmet
 from engine.insight.scenario.values import canonical
 from engine.insight.scenario.wanted import Checks, WantedCommand, WantedRejection
@@ -47,6 +48,7 @@ class _Player:
         self._world: World
         self._machinery = machinery
         self._seen_made = 0
+        self._reported = Reported(self._is_open)
         self._seen_noted = 0
         self._unnamed: list[Refused] = []
         self._stops: list[Noted] = []
@@ -110,7 +112,8 @@ class _Player:
 
     def _report(self, report: Report) -> None:
         world = self._world
-        found = next((made for made in reversed(world.history.made) if self._is_open(made, report.command)), None)
+        self._reported.take(world.history.made)
+        found = self._reported.newest(report.command)
         if found is None:
             came = tuple((" ", f"{show_made(m)}  ({self._world.status(m.id)})") for m in world.history.made[-5:])
             message = f"a report on a command that is not open: {report.command.shown}"
@@ -120,8 +123,8 @@ class _Player:
         data = f'{{"command":{canonical(found.id)},"status":{canonical(report.status)}{detail}}}'
         world.enter({"op": "report", "source": report.source, "data": data})
 
-    def _is_open(self, made: Made, wanted: WantedCommand) -> bool:
-        return wanted.fits(made.command, made.args) and self._world.status(made.id) not in {*FINAL_STATUSES, "gone"}
+    def _is_open(self, made: Made) -> bool:
+        return self._world.status(made.id) not in {*FINAL_STATUSES, "gone"}
 
     # -- judging ---------------------------------------------------------------------------
     def _judge(self, steps: list[Step]) -> None:
