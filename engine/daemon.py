@@ -179,6 +179,7 @@ class Daemon:
         clock = AlarmClock()
         loop = Loop(store, self._settings, lease, secret, clock)
         results = ResultWriter(store, epoch, secret)
+        await results.begin()
         surroundings = _Surroundings(store, epoch, clock, loop, self._settings)
         dispatch = Dispatch(store, self._settings, results, loop.paused, epoch, context=surroundings.of)
         loop.on_commit(dispatch.committed)

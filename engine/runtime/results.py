@@ -63,6 +63,10 @@ class SignedJournal(Protocol):
         """Appends; the very same entry again is taken once. Raises StoreError S140 if the number is used."""
         ...
 
+    async def claim_numbers(self, writer: str, n: int) -> None:
+        """All numbers of that writer up to ``n`` count as used."""
+        ...
+
     async def last_n(self, writer: str) -> int:
         """The last number that writer has used."""
         ...
@@ -77,6 +81,15 @@ class ResultWriter:
         self._epoch = epoch
         self._n = epoch * NUMBERS_PER_EPOCH
         self._lock = asyncio.Lock()
+
+    async def begin(self) -> None:
+        """From now on no earlier epoch can tell anything.
+
+        To be called before the loop catches up with the journal. A daemon that was only held up may still have the
+        answer to a try of its own in hand: told before this, it is known before the command is sent again; told later,
+        it could end a command as failed while this daemon's try of it takes effect.
+        """
+        await until_stored(lambda: self._store.claim_numbers(WRITER, self._epoch * NUMBERS_PER_EPOCH))
 
     async def write(self, command_id: str, status: str, detail: Mapping[str, Any]) -> None:
         """One result, durable when this returns. One at a time: the numbers rise in the journal's order.

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from apscheduler.executors.asyncio import AsyncIOExecutor
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
@@ -46,6 +47,13 @@ class WallCron:
         return found
 
 
+class _Calls(AsyncIOExecutor):  # type: ignore[misc]  # the library has no types
+    """Runs the calls. Each is over in a moment; one that a stop cuts off would be logged as an error of its own."""
+
+    def shutdown(self, wait: bool = True) -> None:
+        """What has begun comes to its end."""
+
+
 class AlarmClock:
     """Wakes the loop: one alarm that is re-armed to the head of the deadlines, and calls at fixed intervals.
 
@@ -64,6 +72,7 @@ class AlarmClock:
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
             jobstores={"default": MemoryJobStore()},
+            executors={"default": _Calls()},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
 

@@ -86,6 +86,10 @@ class Journal(Part):
             return StreamId.parse(value)
         raise _behind(writer, n, int(value))
 
+    async def claim_numbers(self, writer: str, n: int) -> None:
+        """All numbers of that writer up to ``n`` count as used: an entry under one of them is refused from now on."""
+        await self._wire.run(scripts.CLAIM_NUMBERS, (self._keys.writers,), (writer, n))
+
     async def last_n(self, writer: str) -> int:
         """The last number that writer has used; 0 if none."""
         row = await self._wire.call("HGET", self._keys.writers, writer)

@@ -277,6 +277,20 @@ async def test_an_older_epoch_cannot_tell_once_a_newer_has(bench: Bench, store: 
     await bench.told(("c1", "sent"), ("c1", "sent"))
 
 
+async def test_an_older_epoch_cannot_tell_once_a_newer_leads(bench: Bench, store: RedisStore) -> None:
+    """Though the newer has told nothing: it is about to send again what the older has the answer to."""
+    older, newer = ResultWriter(store, 1, SECRET), ResultWriter(store, 2, SECRET)
+    await older.begin()
+    await older.write("c1", "sent", {})
+    await newer.begin()
+    with pytest.raises(LeaseLostError):
+        await older.write("c1", "failed", {})
+    await older.begin()
+    await newer.begin()
+    await newer.write("c1", "done", {})
+    await bench.told(("c1", "sent"), ("c1", "done"))
+
+
 async def test_details_enter_the_journal_exact_and_bounded(bench: Bench, receiver: Receiver) -> None:
     detail = {"gas": 2**70, "price": 0.5, "bad": "\ud800", "list": [1, {"x": 2**60}], "ok": True, "none": None}
     receiver.script = lambda c: SendResult(SendStatus.DONE, detail if c.id == "c1" else {"text": "x" * 70_000})
