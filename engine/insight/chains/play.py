@@ -94,11 +94,9 @@ class _Play:
 
     def _judge(self, scene: Scene, act: Act) -> None:
         outcome = scene.outcome(act.intent)
-        came_to = ("none", "") if outcome is None else (outcome.verdict, outcome.reason)
-        scene.must(
-            came_to == (act.verdict, act.reason),
-            f"{act.intent} came to {' '.join(came_to)}, and must come to {act.verdict} {act.reason}",
-        )
+        came_to = "nothing" if outcome is None else f"{outcome.verdict} {outcome.reason}".strip()
+        wanted = f"{act.verdict} {act.reason}".strip()
+        scene.must(came_to == wanted, f"{act.intent} came to {came_to}, and must come to {wanted}")
 
     async def _settle(self, scene: Scene, before: Balances) -> Exit:
         ground = self._stage.ground
