@@ -139,6 +139,12 @@ class Book:
         """Waits for what is being written for commands, also for those whose sends were cut off meanwhile."""
         await asyncio.gather(*self._writes, return_exceptions=True)
 
+    async def abandon(self) -> None:
+        """Cuts off what is still being written; the next life reads what came of it."""
+        for task in self._writes:
+            task.cancel()
+        await self.settled()
+
     async def _kept(self, writing: Coroutine[Any, Any, None]) -> None:
         """What was begun is finished though the send is cut off: memory and notebook must not come to differ."""
         task = asyncio.ensure_future(writing)

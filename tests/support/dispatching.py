@@ -113,7 +113,9 @@ class Bench:
         """What a connector of that name is built from, as the daemon would have it."""
         notebook = DurableNotebook(self.wired or self.store, name, self.epoch, self._no_lag)
 
-        return ConnectorContext(name, options, self._sink, notebook, partial(self._pace, name))
+        return ConnectorContext(
+            name, options, self._sink, notebook, partial(self._pace, name), read_file=self.settings.read_file
+        )
 
     def _pace(self, connector: str, name: str, every_ms: int, wake: Callable[[], None]) -> None:
         self.clock.every(f"{connector}:{name}", every_ms, wake)

@@ -83,6 +83,7 @@ class Line:
                     await self._mended.wait()
                 if trouble is Trouble.LOSES:
                     answers.cancel()
+                    await asyncio.wait([answers])  # two may not read at once
                 far_writer.write(asked)
                 await far_writer.drain()
                 if trouble is Trouble.LOSES:
