@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
-from connectors.evm.node import NodeAwayError, NodeRefusedError, quantity
+from connectors.evm.node import Call, NodeAwayError, NodeRefusedError, quantity
 
 #: What JSON holds.
 Json: TypeAlias = Any
@@ -44,6 +44,10 @@ class Rpc(Protocol):
             NodeAwayError: it cannot be asked.
             NodeRefusedError: it said no.
         """
+        ...
+
+    async def batch(self, calls: Sequence[Call]) -> list[Json]:
+        """The results in the order of the calls; raises as ``call``."""
         ...
 
 
@@ -115,6 +119,12 @@ class Chain:
         """Of the block of that number on the node's chain; None: it has none yet."""
         found = await self._rpc.call("eth_getBlockByNumber", hex(number), False)
         return None if found is None else _text(_mapping(found), "hash")
+
+    async def block_hashes(self, numbers: Sequence[int]) -> dict[int, str | None]:
+        """Of several blocks at once, as ``block_hash``."""
+        found = await self._rpc.batch([Call("eth_getBlockByNumber", (hex(number), False)) for number in numbers])
+        hashes = (None if each is None else _text(_mapping(each), "hash") for each in found)
+        return dict(zip(numbers, hashes, strict=True))
 
     async def finalized(self) -> int | None:
         """Number of the latest finalized block; None: the node does not know of such.

@@ -118,6 +118,8 @@ class Following:
         if (found := await self._chain.chain_id()) != self._chain_id:
             raise NodeAwayError(f"the node is of chain {found}, not of {self._chain_id}")
         view = View(self._chain, head, self._options.final_after)
+        # On a chain that is slow to be final there may be hundreds of them.
+        await view.look_at(note.mined.block for note in wanted if note.mined is not None)
         for note in sorted(wanted, key=lambda each: each.nonce):
             await self._look(note, view)
         if is_due:

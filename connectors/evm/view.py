@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from connectors.evm.chain import Chain, Head
 from connectors.evm.notes import Mined
 
@@ -40,6 +42,10 @@ class View:
             known = await self._chain.finalized()
             self._final = self.head.number - self._final_after if known is None else known
         return self._final
+
+    async def look_at(self, blocks: Iterable[int]) -> None:
+        """Asks for these blocks together, since ``has`` will be asked of them."""
+        self._hashes |= await self._chain.block_hashes(sorted(set(blocks) - self._hashes.keys()))
 
     async def has(self, mined: Mined) -> bool:
         """That block is on the chain."""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from connectors.base import ConnectorContext, Observation, OutgoingCommand, SendResult, SendStatus
-from connectors.evm.node import Node
+from connectors.evm.node import Call, Node
 from connectors.evm.notes import Note
 from connectors.evm.sending import Sending
 from connectors.evm.sending_options import SendingOptions, parse_sending
@@ -84,6 +84,10 @@ class Wire:
         answer = await self.node.call(method, *params)
         self.after(method, answer)
         return None if method == self.forgets else answer
+
+    async def batch(self, calls: Sequence[Call]) -> list[Json]:
+        """One after another, so that a test may cut between them."""
+        return [await self.call(each.method, *each.params) for each in calls]
 
 
 @dataclass

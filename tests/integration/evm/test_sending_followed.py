@@ -11,7 +11,7 @@ import pytest
 
 from connectors.base import ConnectorContext, SendStatus
 from connectors.evm import EvmConnector
-from connectors.evm.node import NodeAwayError
+from connectors.evm.node import Call, Json, NodeAwayError
 from engine.clock import wall_ms
 from engine.errors import ConfigError
 from tests.support.sending import ACCOUNT, BANK, KEY, Desk, as_if_noted_long_ago, mined, payment, stuck
@@ -343,3 +343,23 @@ async def test_the_key_is_in_nothing_that_anyone_sees(desk: Desk, caplog: pytest
         assert digits not in text.lower()
         assert str(int(digits, 16)) not in text
     assert BANK not in desk.note("c1").encode()
+
+
+async def test_what_waits_for_finality_in_many_blocks_is_looked_after_in_one_request(desk: Desk) -> None:
+    for number in range(20):
+        await mined(desk, f"c{number}")
+    requests: list[int] = []
+
+    async def counted(calls: Sequence[Call]) -> list[Json]:
+        requests.append(len(calls))
+        return await desk.node.batch(calls)
+
+    desk.wire.batch = counted  # type: ignore[method-assign]
+    desk.wire.asked.clear()
+    desk.mine()
+    await desk.round()
+    assert requests == [20]
+    assert desk.wire.asked.count("eth_getBlockByNumber") == 2  # the head, and what is final
+    desk.anvil.reorg(5)
+    await desk.round()
+    assert [desk.states(f"c{number}")[-1] for number in (15, 16, 19)] == ["done", "unconfirmed", "unconfirmed"]
