@@ -29,6 +29,11 @@ def warn_of_shared_evidence(plan: Plan, problems: list[Problem]) -> None:
         )
 
 
+def is_same_evidence(one: Condition, other: Condition) -> bool:
+    """Whether two conditions say the same, whatever they call it."""
+    return _sense(one) == _sense(other)
+
+
 def _are_partners(one: Step, other: Step) -> bool:
     return one.instead_of == other.name or other.instead_of == one.name
 

@@ -18,6 +18,7 @@ from engine.packs.nodes import ListNode, MapNode, Node, ScalarNode
 from engine.packs.old_names import read_old_names
 from engine.packs.plans.bounds import check_bounds, read_deadline, read_start
 from engine.packs.plans.conditions import names_of, read_condition
+from engine.packs.plans.costly import warn_of_costly_slips
 from engine.packs.plans.evidence import warn_of_shared_evidence
 from engine.packs.plans.graph import check_graph
 from engine.packs.plans.moves import read_portions
@@ -63,6 +64,7 @@ def read_plan(node: Node, names: PackNames, schedules: Schedules, problems: list
     form = Form(body, what, _KEYS, problems, names.params)
     if not form.need("plan", "for", "steps"):
         return None
+    known_before = len(problems)
     named = form.scalar("plan")
     name = check_dashed(named, "plan", problems) if named else None
     around = Surroundings(names, schedules, problems)
@@ -90,6 +92,8 @@ def read_plan(node: Node, names: PackNames, schedules: Schedules, problems: list
         check_bounds(plan, form, problems)
     _warn_of_silence(plan, form)
     warn_of_shared_evidence(plan, problems)
+    if not any(problem.is_error for problem in problems[known_before:]):
+        warn_of_costly_slips(plan, problems)
     return plan if name else None
 
 
