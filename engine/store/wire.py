@@ -144,15 +144,7 @@ class Wire:
 
     async def pipeline(self, commands: Sequence[Sequence[Word]]) -> list[Reply]:
         """Several commands in one round trip, not atomic; the first error is raised."""
-        if not commands:
-            return []
-        try:
-            async with self._client.pipeline(transaction=False) as pipe:
-                for command in commands:
-                    pipe.execute_command(*command)
-                return await pipe.execute()
-        except (RedisError, OSError, TimeoutError) as error:
-            raise translate(error, str(self.endpoint)) from error
+        return await self._at_once(commands, transaction=False) if commands else []
 
     async def together(self, commands: Sequence[Sequence[Word]]) -> list[Reply]:
         """Several commands with nothing of anybody else's between them.
@@ -160,8 +152,11 @@ class Wire:
         Raises:
             StoreError: as ``failures`` translates it.
         """
+        return await self._at_once(commands, transaction=True)
+
+    async def _at_once(self, commands: Sequence[Sequence[Word]], *, transaction: bool) -> list[Reply]:
         try:
-            async with self._client.pipeline(transaction=True) as pipe:
+            async with self._client.pipeline(transaction=transaction) as pipe:
                 for command in commands:
                     pipe.execute_command(*command)
                 return await pipe.execute()
