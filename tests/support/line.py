@@ -99,7 +99,7 @@ class Line:
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError, asyncio.CancelledError):
+    with suppress(ConnectionError):
         while said := await reader.read(1 << 16):
             writer.write(said)
             await writer.drain()

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from engine.runtime import dispatch
 from engine.store.redis_store import RedisStore
@@ -18,6 +19,14 @@ from tests.support.line import Line
 from tests.support.sending import KEY, KEY_VARIABLE
 from tests.support.worlds import WORLDS, Place, World
 from tests.support.worlds.stage import Stage
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> Iterator[None]:
+    """Who configured nothing gets every traceback drawn with its locals, which takes most of a second each."""
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="module")

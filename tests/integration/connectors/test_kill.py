@@ -24,15 +24,15 @@ async def test_kill_9_with_the_redis_connector_leaves_each_command_in_the_stream
         entries = await bench.store._wire.call("XRANGE", stream, "-", "+")
         return [fields[1].decode() for _, fields in entries]
 
-    await bench.commit(*(outgoing(n, "stream") for n in range(300)))
+    await bench.commit(*(outgoing(n, "stream") for n in range(150)))
     kills = 0
-    while (before := len(await arrived())) < 300:
+    while (before := len(await arrived())) < 150:
         program = await daemon(redis_url)
         async with asyncio.timeout(PATIENCE_S):
-            while len(await arrived()) < min(before + 100, 300):
+            while len(await arrived()) < min(before + 50, 150):
                 pass
         program.kill()
         await program.wait()
         kills += 1
     assert kills >= 2, "it was killed in the middle"
-    assert sorted(await arrived()) == sorted(f"c{n}" for n in range(300))
+    assert sorted(await arrived()) == sorted(f"c{n}" for n in range(150))
