@@ -161,7 +161,7 @@ class Book:
         async with self._lock:
             if self.knows(command_id):
                 return
-            row = {"fields": dict(subject.fields), "since": subject.since_ms}
+            row = {"command": command_id, "fields": dict(subject.fields), "since": subject.since_ms}
             note = json.dumps(row, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
             await self._write(command_id, {_SUBJECT + subject.id: note})
             self.tracked[subject.id] = subject

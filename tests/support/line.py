@@ -39,19 +39,18 @@ class Line:
         self._connect = connect
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._trouble: Trouble | None = None
-        self._concerned = b""
+        self._troubles: dict[bytes, Trouble] = {}
         self._mended = asyncio.Event()
         self.port = 0
 
     def meet(self, trouble: Trouble, concerned: bytes) -> None:
         """From now on, what holds these bytes meets trouble."""
-        self._trouble, self._concerned = trouble, concerned
+        self._troubles[concerned] = trouble
         self._mended.clear()
 
     def mend(self) -> None:
         """All is well again; what hung goes on its way."""
-        self._trouble = None
+        self._troubles.clear()
         self._mended.set()
 
     async def __aenter__(self) -> Self:
@@ -76,7 +75,7 @@ class Line:
         answers = asyncio.create_task(_pass_on(far_reader, writer))
         try:
             while asked := await reader.read(1 << 16):
-                trouble = self._trouble if self._concerned in asked else None
+                trouble = next((each for concerned, each in self._troubles.items() if concerned in asked), None)
                 if trouble is Trouble.FAILS:
                     break
                 if trouble is Trouble.HANGS:

@@ -54,6 +54,7 @@ class Deployment:
         self.worlds = worlds
         self._orders = 0
         self._lives: list[Process] = []
+        self._last_epoch = 0
         connectors = {world.name: world.configuration(**_QUICK) for world in worlds}
         config = {"connectors": connectors, "dispatch": {"drain": "300ms"}}
         (directory / "lockstep.yaml").write_text(json.dumps(config))
@@ -69,6 +70,7 @@ class Deployment:
     async def start(self, **env: str) -> Process:
         """The next life, as if the lease of the last had run out."""
         await self._store._wire.call("DEL", self._store.keys.lease)
+        self._last_epoch = await self._store.epoch()
         words = (*PROGRAM, "run", "--redis", self._redis_url, "--config", "lockstep.yaml", "--packs", "packs")
         path = {"PYTHONPATH": os.pathsep.join((str(ROOT), str(self._site))), KEY_VARIABLE: KEY}
         with (self._directory / DAEMON_LOG).open("ab") as log:
@@ -150,7 +152,7 @@ class Deployment:
             while True:
                 epoch, rows = await self._store.epoch(), await self.rows()
                 tried = {row.command_id for row in rows.values() if row.epoch == epoch and row.tries}
-                if tried >= ids:
+                if epoch > self._last_epoch and tried >= ids:
                     return
                 assert life.returncode is None, self.log()
                 await self._store._wire.call("BLPOP", "nobody:writes:this", "0.02")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -12,11 +13,10 @@ from tests.support.line import Trouble
 from tests.support.worlds.base import Place, World
 
 _MAPPING = """
-request: {url: "https://api.example.com/{subject.intent}"}
-subject: [intent, amount]
-key: [intent]
+request: {url: "https://api.example.com/{subject.order}"}
+subject: [order]
 facts:
-  - {kind: message, fields: {protocol: x, id: =subject.intent, state: unknown}}
+  - {kind: message, fields: {protocol: x, id: =subject.order, state: unknown}}
 """
 _MOST = 10_000
 #: What only the script that notes is given.
@@ -51,8 +51,7 @@ class PollWorld(World):
 
     async def effects(self) -> list[str]:
         notes = await self.place.store.read_notes(self.name)
-        intents = [name.removeprefix("subject:") for name in notes if name.startswith("subject:")]
-        return sorted(f"c{intent.removeprefix('I')}" for intent in intents)
+        return sorted(json.loads(text)["command"] for name, text in notes.items() if name.startswith("subject:"))
 
     async def expiry_at_receiver(self, command_id: str) -> int | None:
         return self.tries.of(command_id)[-1].expires_ms

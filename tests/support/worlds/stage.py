@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -43,6 +44,7 @@ class Stage:
     def command(self, n: int, **changes: Any) -> OutboxCommand:  # noqa: ANN401 - any field
         """Command ``c<n>`` for the connector under test."""
         self.world.known.add(f"c{n}")
+        changes.setdefault("args", json.dumps({"order": f"o{n}"}))
         return outgoing(n, self.world.name, verb=self.world.verb, **changes)
 
     async def ended(self, *ids: str) -> None:
