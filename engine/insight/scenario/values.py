@@ -68,7 +68,7 @@ def free_json(node: Node) -> Any:  # noqa: ANN401 - any JSON
 
 
 def argument_form(value: Value, kind: Type) -> Any:  # noqa: ANN401 - any JSON
-    """A value as a command's argument leaves: see LANGUAGE, the wire form of arguments."""
+    """A value as a command's argument leaves: see *Rules* in docs/language.md, on arguments of commands."""
     if isinstance(value, tuple):
         item = kind.item or Type("text")
         return [argument_form(each, item) for each in value]

@@ -1,4 +1,4 @@
-"""Expressions by walking the tree. See *Terms* in docs/semantics.md and LANGUAGE on expressions.
+"""Expressions by walking the tree. See *Terms* in docs/semantics.md and *Expressions* in docs/language.md.
 
 While it walks, it notes in ``Scope.flips`` each instant at which something it looked at changes by time alone.
 """

@@ -1,4 +1,4 @@
-"""Schedules: when they occur, and whether a window is open. See LANGUAGE on schedules."""
+"""Schedules: when they occur, and whether a window is open. See *Schedules* in docs/language.md."""
 
 from __future__ import annotations
 
