@@ -28,6 +28,7 @@ MODULES: Final = {
     "doctor": "operate",
     "pause": "operate",
     "resume": "operate",
+    "close": "closing",
     "replay": "replay",
     "export": "replay",
     "rulebase": "rulebase",

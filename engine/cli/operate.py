@@ -92,7 +92,8 @@ def doctor(as_json: AsJson = False, data: Data = None, redis: RedisUrl = None, c
         raise typer.Exit(Exit.PROBLEMS)
 
 
-async def _control(settings: Settings, action: str, what: str) -> tuple[str, Verdict]:
+async def control(settings: Settings, action: str, what: str) -> tuple[str, Verdict]:
+    """Give the daemon an order, and wait for what becomes of it if one runs; the order's place, and that."""
     async with connected(settings) as store:
         secret = read_secret(secret_of(settings))
         entry = await give_order(store, secret, "cli", "control", {"action": action, "what": what})
@@ -103,7 +104,7 @@ async def _control(settings: Settings, action: str, what: str) -> tuple[str, Ver
 def _steer(settings: Settings, action: str, what: str, *, as_json: bool) -> None:
     if not _WHAT.fullmatch(what):
         raise EntryError("U120", f"'{what}' cannot be paused", "write connector:NAME or rule:PACK.RULE")
-    entry, verdict = asyncio.run(_control(settings, action, what))
+    entry, verdict = asyncio.run(control(settings, action, what))
     if as_json:
         shown = {"entry": entry, "what": what, "state": verdict.state, "code": verdict.code}
         output.print_json(shown | {"message": verdict.message, "hint": verdict.hint})

@@ -262,6 +262,19 @@ class Driver:
         self.changes.case_changed("ended", identity, lambda: None)
         self.changes.done[identity.encode()] = None
 
+    def close(self, coordination: str) -> bool:
+        """End a stopped coordination by an operator's word; False if there is none of that id."""
+        case = next((case for case in self.cases.values() if case.id == coordination), None)
+        if case is None or not case.is_stopped or not case.is_open:
+            return False
+        Machine(Desk(self, case, self.outline_of(case))).judgement.close()
+        self.look_at(slot_of(case))
+        return True
+
+    def stopped(self) -> int:
+        """How many coordinations are stopped, and wait for an operator."""
+        return sum(case.is_stopped and case.is_open for case in self.cases.values())
+
     # -- looking -------------------------------------------------------------------
     def standing(self) -> list[dict[str, Any]]:
         """Every coordination without a verdict as it stands now, in the form of the record of an end."""

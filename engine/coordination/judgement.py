@@ -123,6 +123,13 @@ class Judgement:
                 self.desk.escalate(step.name, "STRANDED", self.desk.where(step))
         self.record(verdict, reason)
 
+    def close(self) -> None:
+        """What was stopped ends where its value was last known to be: nobody else knows better than who closes it."""
+        case = self.case
+        case.ended_at = self.desk.now
+        self.record("STRANDED", "LEDGER")
+        case.is_provisional = False
+
     def record(self, verdict: str, reason: str) -> None:
         """A new record. A verdict that was final stays so, whatever comes after it: nothing is begun anew for that."""
         case = self.case

@@ -330,6 +330,7 @@ class Engine:
             "pending_deadlines": len(self.timeline),
             "rules": len(self.nodes),
             "suspended": len(self.firing.suspended),
+            "stopped_coordinations": 0 if self.driver is None else self.driver.stopped(),
         }
 
 

@@ -36,6 +36,14 @@ class PlanDriver(Protocol):
         """Whether a condition of that name is judged for no coordination with these keys, though it once was."""
         ...
 
+    def close(self, coordination: str) -> bool:
+        """End a stopped coordination by an operator's word; False if there is none of that id."""
+        ...
+
+    def stopped(self) -> int:
+        """How many coordinations are stopped, and wait for an operator."""
+        ...
+
     def take(self, action: PlanAction) -> None:
         """A forward command's turn in the agenda has come."""
         ...

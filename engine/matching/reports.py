@@ -140,13 +140,31 @@ class Reports:
 
     def _control(self, body: dict[str, Any]) -> None:
         action, what = _text(body, "action"), _text(body, "what")
+        if action == "close":
+            self._close(what)
+            return
         if action not in ("pause", "resume"):
-            raise FactRejectedError("F313", f"unknown action {action!r}", "pause or resume")
+            raise FactRejectedError("F313", f"unknown action {action!r}", "pause, resume or close")
         self.engine.changes.meta[f"paused:{what}"] = "1" if action == "pause" else None
         self.engine.effects.events.append({"event": "control", "action": action, "what": what})
         scope, _, name = what.partition(":")
         if action == "resume" and scope == "rule":
             self.engine.firing.release(name)
+
+    def _close(self, coordination: str) -> None:
+        """An operator has seen to what a stopped coordination left.
+
+        Raises:
+            FactRejectedError: F321, there is no such coordination, or it is not stopped.
+        """
+        driver = self.engine.driver
+        if driver is None or not driver.close(coordination):
+            raise FactRejectedError(
+                "F321",
+                f"no coordination {coordination} is stopped and open",
+                "only what was stopped is closed by hand; send a cancel for others",
+            )
+        self.engine.effects.events.append({"event": "control", "action": "close", "what": coordination})
 
 
 def _text(body: dict[str, Any], name: str) -> str:
