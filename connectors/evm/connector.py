@@ -62,8 +62,12 @@ class EvmConnector(Connector):
         return await (super().recall(command_id) if self._sending is None else self._sending.recall(command_id))
 
     async def stop(self) -> None:
-        """Closes the node's connections."""
-        await self.node.close()
+        """Closes the node's connections, once nobody uses them any more."""
+        try:
+            if self._sending is not None:
+                await self._sending.settled()
+        finally:
+            await self.node.close()
 
 
 def _sending(context: ConnectorContext, options: EvmOptions, node: Node) -> Sending | None:

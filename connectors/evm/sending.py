@@ -94,6 +94,12 @@ class Sending:
         await self._book.read()
         await self._following.run()
 
+    async def settled(self) -> None:
+        """Waits until every send that was cut off is either noted or was not signed."""
+        while self._at_desk:
+            await asyncio.wait(list(self._at_desk.values()))
+            await asyncio.sleep(0)  # for them to leave
+
     async def send(self, command: OutgoingCommand) -> SendResult:
         """Sends a command's transaction, or the same one again.
 

@@ -373,3 +373,17 @@ async def test_on_a_chain_without_a_base_fee_nothing_is_signed(monkeypatch: pyte
             assert "EIP-1559" in sent.detail["reason"]
     finally:
         chain.stop()
+
+
+async def test_a_stop_waits_for_what_a_send_that_was_cut_off_is_noting(desk: Desk) -> None:
+    desk.notebook.gate = asyncio.Event()
+    send = asyncio.create_task(desk.send(payment("c1")))
+    await desk.notebook.waiting.wait()
+    send.cancel()
+    await asyncio.gather(send, return_exceptions=True)
+    settled = asyncio.create_task(desk.sending.settled())
+    await desk.node.call("eth_chainId")
+    assert not settled.done()
+    desk.notebook.gate.set()
+    await settled
+    assert desk.note("c1").nonce == 0
