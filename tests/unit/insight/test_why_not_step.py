@@ -44,6 +44,20 @@ async def test_a_step_whose_term_does_not_hold_says_which_with_its_values(world:
     assert found.first == found.terms.index(term)
 
 
+async def test_what_has_not_begun_says_that_what_it_is_for_is_gone(world: KeptWorld) -> None:
+    order(world, 1_000, "O1")
+    world.retract(2_000, "order", id="O1")
+    world.say(3_000, "stock", place="shelf", left="9")
+    found = await ask(world, "buy.pay")
+    assert (found.facts["o"], found.first) == ("order O1", None)
+    assert [(hold.why, hold.text) for hold in found.held_back] == [
+        ("gone", "order O1 is gone, and what has not begun waits until it is back")
+    ]
+    assert world.commands() == []
+    order(world, 4_000, "O1")
+    assert len(world.commands()) == 1
+
+
 async def test_a_step_waits_for_what_it_comes_after(world: KeptWorld) -> None:
     world.say(0, "stock", place="shelf", left="9")
     order(world, 1_000, "O1")
