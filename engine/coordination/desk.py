@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from engine.coordination.behind import facts_behind
 from engine.coordination.case import Case, Run, StepCase
 from engine.coordination.evaluate import Surroundings, evaluate, wire
 from engine.coordination.ledger import Amount
@@ -162,7 +163,7 @@ class Desk:
             "place": place,
             "group": self.case.keys,
             "match": self.case.keys,
-            "facts": self.driver.facts_behind(self.case, step),
+            "facts": facts_behind(self.driver, self.case, step),
             "bindings": {},
             "commands": [],
             "asserts": [],

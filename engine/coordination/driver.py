@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from engine.coordination.behind import facts_behind
 from engine.coordination.bounds import read_bounds, remember_facts
 from engine.coordination.case import Case, FactName, Run, StepCase
 from engine.coordination.copies import Copies
@@ -219,7 +220,7 @@ class Driver:
         self.shelf.put(case, (pattern.kind.name for pattern in plan.patterns))
         self.copies.put(case, plan)
         desk = Desk(self, case, self.outline_of(case))
-        desk.say("started", facts=self.facts_behind(case, ""))
+        desk.say("started", facts=facts_behind(self, case, ""))
         remember_facts(desk)
         try:
             self._bind_case(case, desk)
@@ -324,20 +325,6 @@ class Driver:
         """
         name = (fact.memory.name, fact.key)
         return self.shelf.is_used(name) if fact.memory.kind.keep_while_used else self.shelf.is_subject(name)
-
-    def facts_behind(self, case: Case, name: str) -> list[dict[str, Any]]:
-        """The facts that a command of this coordination rests on, for the audit."""
-        found = []
-        for pattern, (_, fact) in zip(self.outline_of(case).plan.patterns, self.copies.living(case), strict=True):
-            if fact is not None:
-                found.append(self.effects.said_fact(pattern.alias, fact, fact.claim))
-        step = case.steps.get(name)
-        for run in () if step is None else step.runs():
-            for alias, bound in sorted(run.bound.items()):
-                fact = self.fact_of(bound.kind, bound.key)
-                if fact is not None:
-                    found.append(self.effects.said_fact(alias, fact, fact.claim))
-        return found
 
     def _record(self, slot: CaseKey) -> bytes | None:
         case = self.cases.get(slot)
