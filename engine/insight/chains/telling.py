@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -10,6 +9,7 @@ from typing import Any, Final
 from engine.insight.audit import Decision, Fired, Noted
 from engine.insight.demo.amounts import gwei, shown
 from engine.insight.demo.happening import Happening, Who
+from engine.insight.demo.said import said_in
 from engine.insight.demo.telling import of_coordination
 from engine.model.journal import RawEntry, StreamId
 
@@ -82,13 +82,9 @@ class ChainTelling:
     # -- the journal ---------------------------------------------------------------
     def of_entry(self, entry: RawEntry) -> Happening | None:
         """The line for an entry of the journal, if it deserves one."""
-        entry_id, flat = entry
-        words = [word.decode(errors="replace") for word in flat]
-        fields = dict(zip(words[::2], words[1::2], strict=True))
-        try:
-            said = json.loads(fields.get("data", ""))
-        except ValueError:
+        if (found := said_in(entry)) is None:
             return None
+        fields, said = found
         tellers: dict[str, Callable[[Mapping[str, Any]], tuple[Who, str] | None]] = {
             "assert network": self._network,
             "assert transfer": self._transfer,
@@ -97,8 +93,8 @@ class ChainTelling:
         }
         op = fields.get("op", "")
         tell = self._reorg if op == "reorg" else tellers.get(f"{op} {fields.get('kind', '')}")
-        told = None if tell is None or not isinstance(said, dict) else tell(said)
-        return None if told is None else Happening(StreamId.parse(entry_id).ms, *told)
+        told = None if tell is None else tell(said)
+        return None if told is None else Happening(StreamId.parse(entry[0]).ms, *told)
 
     def _network(self, said: Mapping[str, Any]) -> tuple[Who, str] | None:
         network, height, fee = str(said["id"]), int(said["height"]), int(said["base_fee"])

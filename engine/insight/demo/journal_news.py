@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from engine.insight.demo.amounts import gwei, shown
 from engine.insight.demo.happening import Happening, Who
+from engine.insight.demo.said import said_in
 from engine.model.journal import RawEntry, StreamId
 
 
@@ -26,16 +26,9 @@ class JournalNews:
 
     def of(self, entry: RawEntry) -> Happening | None:
         """The line for an entry, if it deserves one."""
-        entry_id, flat = entry
-        at_ms = StreamId.parse(entry_id).ms
-        words = [word.decode(errors="replace") for word in flat]
-        fields = dict(zip(words[::2], words[1::2], strict=True))
-        try:
-            said = json.loads(fields.get("data", ""))
-        except ValueError:
-            return None
-        told = self._told(fields, said) if isinstance(said, dict) else None
-        return None if told is None else Happening(at_ms, *told)
+        found = said_in(entry)
+        told = None if found is None else self._told(*found)
+        return None if told is None else Happening(StreamId.parse(entry[0]).ms, *told)
 
     def _told(self, fields: Mapping[str, str], said: Mapping[str, Any]) -> tuple[Who, str] | None:
         source = fields.get("source", "")

@@ -35,7 +35,7 @@ from tests.unit.poll.samples import (
         ({"messages": [circle_message("pending_confirmations")]}, 200, "sent", False, "pending_confirmations"),
         ({"messages": [circle_message("failed")]}, 200, "unknown", False, "failed"),
         # Version 1: of a transaction, and of a message hash.
-        ({"messages": [circle_message(None)]}, 200, "verified", True, "pending_confirmations"),
+        ({"messages": [circle_message(None)]}, 200, "verified", True, "complete"),
         ({"messages": [circle_message(None, "PENDING")]}, 200, "sent", False, "pending_confirmations"),
         ({"attestation": ATTESTATION, "status": "complete"}, 200, "verified", True, "complete"),
         ({"attestation": None, "status": "pending_confirmations"}, 200, "sent", False, "pending_confirmations"),
