@@ -10,6 +10,7 @@ import pytest
 
 from engine.runtime import lane
 from engine.runtime.dispatch import Dispatch
+from tests.support import dispatching
 from tests.support.dispatching import outgoing
 from tests.support.worlds import Trouble
 from tests.support.worlds.stage import BESIDE, Stage
@@ -73,7 +74,10 @@ async def test_a_far_side_that_hangs_holds_up_its_own_commands_alone_and_loses_n
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("world", ["http", "redis"], indirect=True)
-async def test_ten_thousand_commands_for_a_far_side_that_hangs_are_all_carried_out_once(stage: Stage) -> None:
+async def test_ten_thousand_commands_for_a_far_side_that_hangs_are_all_carried_out_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatching, "PATIENCE_S", 500)
     await press(stage, 10_500)
 
 

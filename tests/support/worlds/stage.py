@@ -11,7 +11,7 @@ from connectors.registry import Registry
 from engine.model.journal import OutboxCommand
 from engine.runtime.dispatch import Dispatch
 from engine.settings import Settings
-from tests.support.dispatching import Bench, outgoing
+from tests.support.dispatching import Bench, Result, outgoing
 from tests.support.worlds.base import World
 
 #: A second connector beside the one under test, which is always well.
@@ -49,7 +49,15 @@ class Stage:
 
     async def ended(self, *ids: str) -> None:
         """Waits until something was told of each."""
-        await self.bench.until(lambda told: {result.command for result in told} >= set(ids))
+        missing, looked_at = set(ids), 0
+
+        def none_is_missing(told: list[Result]) -> bool:
+            nonlocal looked_at
+            missing.difference_update(result.command for result in told[looked_at:])
+            looked_at = len(told)
+            return not missing
+
+        await self.bench.until(none_is_missing)
 
     def told(self, command_id: str) -> set[str]:
         """What was told of a command."""
