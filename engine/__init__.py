@@ -2,4 +2,4 @@
 
 __version__ = "0.1.0"
 #: Raised whenever the same journal and rule base would give other decisions than before.
-SEMANTICS_VERSION = 1
+SEMANTICS_VERSION = 2
