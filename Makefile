@@ -17,8 +17,8 @@ demo: $(READY) ## Run the guided demonstration: a real daemon, real packs, a cra
 demo-chains: $(READY) ## Show it on two live EVM chains of its own, in four acts (fetches a node with npm, once).
 	@$(BIN)/lockstep demo --chains
 
-test: $(READY) ## Run every test; those that need a Redis server start their own.
-	@$(BIN)/python -m pytest
+test: $(READY) ## Run every test, on two cores; those that need a Redis server start their own.
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 chaos: $(READY) ## Kill, pause and starve what must survive it, for half an hour.
 	@$(BIN)/python -m pytest -m slow
