@@ -2,6 +2,8 @@
 # C compiler (the joining library comes as source).
 
 PYTHON ?= python3
+# Test runs side by side; 0: one after another.
+CORES ?= 2
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -17,8 +19,8 @@ demo: $(READY) ## Run the guided demonstration: a real daemon, real packs, a cra
 demo-chains: $(READY) ## Show it on two live EVM chains of its own, in four acts (fetches a node with npm, once).
 	@$(BIN)/lockstep demo --chains
 
-test: $(READY) ## Run every test, on two cores; those that need a Redis server start their own.
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(READY) ## Run every test, on two cores (CORES=2); those that need a Redis server start their own.
+	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile
 
 chaos: $(READY) ## Kill, pause and starve what must survive it, for half an hour.
 	@$(BIN)/python -m pytest -m slow
