@@ -11,7 +11,7 @@ from typing import Any
 
 from connectors.base import ConnectorContext
 from engine import limits
-from engine.errors import ConfigError, Exit, LeaseLostError, LockstepError, PackError, Retry, StoreError
+from engine.errors import ConfigError, Exit, LockstepError, PackError, Retry, StoreError, worst_of
 from engine.insight.status import STOPPED, write_status
 from engine.runtime.candidate import ask_for, candidate_from, store_candidate, try_out
 from engine.runtime.dispatch import Dispatch
@@ -49,7 +49,7 @@ def serve(settings: Settings) -> Exit:
     except LockstepError as error:
         return _give_up(error)
     except BaseExceptionGroup as group:
-        worst = _worst(group)
+        worst = worst_of(group)
         if isinstance(worst, LockstepError):
             return _give_up(worst)
         _LOG.critical("a fault in Lockstep itself", exc_info=worst)
@@ -68,21 +68,6 @@ def _give_up(error: LockstepError) -> Exit:
     else:
         _LOG.error(f"{error.code} {error.message}", hint=error.hint)
     return error.exit_code
-
-
-def _worst(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Of tasks that failed together, the one to tell of: a lost lease explains the rest, a fault outranks a refusal."""
-    flat: list[BaseException] = []
-    todo: list[BaseException] = [group]
-    while todo:
-        error = todo.pop()
-        if isinstance(error, BaseExceptionGroup):
-            todo.extend(error.exceptions)
-        else:
-            flat.append(error)
-    lost = [e for e in flat if isinstance(e, LeaseLostError)]
-    faults = [e for e in flat if not isinstance(e, LockstepError)]
-    return (lost or faults or flat)[0]
 
 
 class Daemon:

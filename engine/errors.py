@@ -113,3 +113,21 @@ class PackError(LockstepError):
         errors = [p for p in problems if p.is_error]
         super().__init__("E000", f"{len(errors)} problem(s) in the packs: " + "; ".join(map(str, errors[:3])))
         self.problems = problems
+
+
+def worst_of(error: BaseException) -> BaseException:
+    """Of tasks that failed together, the one to tell of: a lost lease explains the rest, a fault outranks a refusal.
+
+    An error that is no group is itself.
+    """
+    flat: list[BaseException] = []
+    todo: list[BaseException] = [error]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, BaseExceptionGroup):
+            todo.extend(each.exceptions)
+        else:
+            flat.append(each)
+    lost = [e for e in flat if isinstance(e, LeaseLostError)]
+    faults = [e for e in flat if not isinstance(e, LockstepError)]
+    return (lost or faults or flat)[0]

@@ -12,7 +12,7 @@ from connectors.evm.options import EvmOptions, parse_options
 from connectors.evm.sending import Sending
 from connectors.evm.sending_options import parse_sending
 from connectors.evm.watching import Watcher
-from engine.errors import LeaseLostError
+from engine.errors import worst_of
 
 
 class EvmConnector(Connector):
@@ -44,8 +44,7 @@ class EvmConnector(Connector):
                 if self._sending is not None:
                     halves.create_task(self._sending.follow(), name=f"receipts:{self.name}")
         except ExceptionGroup as failed:
-            # Who supervises decides by the kind of the error, and that another daemon leads goes before all else.
-            raise min(failed.exceptions, key=lambda error: not isinstance(error, LeaseLostError)) from failed
+            raise worst_of(failed) from failed
 
     async def send(self, command: OutgoingCommand) -> SendResult:
         """Sends the command's transaction, or the same one again."""

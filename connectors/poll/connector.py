@@ -14,7 +14,7 @@ from connectors.poll.polling import Polling
 from connectors.poll.subjects import Book, Subject, SubjectError, identified, subject_of
 from connectors.web import Web
 from engine.clock import wall_ms
-from engine.errors import ConfigError, LeaseLostError, Retry
+from engine.errors import ConfigError, Retry, worst_of
 
 _TRACK = "track"
 _UNTRACK = "untrack"
@@ -60,8 +60,7 @@ class PollConnector(Connector):
         try:
             await self._polling.run(self._pace)
         except ExceptionGroup as failed:
-            # Who supervises decides by the kind of the error, and that another daemon leads goes before all else.
-            raise min(failed.exceptions, key=lambda error: not isinstance(error, LeaseLostError)) from failed
+            raise worst_of(failed) from failed
 
     async def send(self, command: OutgoingCommand) -> SendResult:
         """Notes that a subject is tracked, or is not any more."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from connectors.base import Connector
 from engine.clock import monotonic_ms
-from engine.errors import LeaseLostError, LockstepError, Retry, StoreError
+from engine.errors import LeaseLostError, LockstepError, Retry, StoreError, worst_of
 from engine.runtime.logging import logger
 
 FIRST_WAIT_MS: Final = 1_000
@@ -36,21 +36,29 @@ async def _keep_one(connector: Connector) -> None:
         began_ms = monotonic_ms()
         try:
             await connector.watch()
-        except LeaseLostError:
-            raise
-        except StoreError as error:
-            if error.retry is Retry.NEVER:
-                raise
-            _LOG.warning("redis is away", connector=connector.name, code=error.code, reason=error.message)
-        except LockstepError as error:
-            reason = {"code": error.code, "reason": error.message, "hint": error.hint}
-            _LOG.warning("watching failed", connector=connector.name, retry_in_ms=wait_ms, **reason)
-        except Exception:
+        except Exception as raised:
             # The supervisor of connectors: a bug in one must stop neither the others nor the daemon.
-            _LOG.exception("watching failed", connector=connector.name, retry_in_ms=wait_ms)
+            _judge(connector, raised, wait_ms)
         else:
             return
         if monotonic_ms() - began_ms >= STEADY_AFTER_MS:
             wait_ms = FIRST_WAIT_MS
         await asyncio.sleep(wait_ms / 1000)
         wait_ms = min(2 * wait_ms, LONGEST_WAIT_MS)
+
+
+def _judge(connector: Connector, raised: Exception, wait_ms: int) -> None:
+    """Tells of what ended the watching, one error or those of several tasks; raises what waiting does not help."""
+    error = worst_of(raised)
+    match error:
+        case LeaseLostError():
+            raise error
+        case StoreError():
+            if error.retry is Retry.NEVER:
+                raise error
+            _LOG.warning("redis is away", connector=connector.name, code=error.code, reason=error.message)
+        case LockstepError():
+            reason = {"code": error.code, "reason": error.message, "hint": error.hint}
+            _LOG.warning("watching failed", connector=connector.name, retry_in_ms=wait_ms, **reason)
+        case _:
+            _LOG.exception("watching failed", connector=connector.name, retry_in_ms=wait_ms)
